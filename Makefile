@@ -1,0 +1,47 @@
+# Each target makes .venv and installs what it needs the first time; later runs find the stamps and start at once.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 7860
+DEVICE ?= auto
+CLIP ?= ../shared/clips/newsreader_20s.mp4
+
+BIN := .venv/bin
+export PYTHONPATH := $(CURDIR)
+export GRADIO_ANALYTICS_ENABLED := False
+export OMP_WAIT_POLICY := PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check check-quick bench
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 14
+
+demo: .venv/.installed   ## serve the page at http://127.0.0.1:7860 (HOST=, PORT=, DEVICE=)
+	$(BIN)/python app.py --host $(HOST) --port $(PORT) --device $(DEVICE)
+
+test: .venv/.installed   ## the fast tests: no GPU, no network, no shared material needed
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q
+
+check-quick: .venv/.installed-dev   ## lint, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q tests/test_architecture.py
+
+check: check-quick   ## check-quick, then the slow, browser and fault tests
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m "slow or browser or fault"
+
+bench: .venv/.installed   ## prepare, train, render and judge one clip (CLIP=); prints one JSON line
+	$(BIN)/python benchmarks/fidelity.py $(CLIP)
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v != (3, 11) and f"Python 3.11 is needed, not {v[0]}.{v[1]}; say make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: requirements.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@

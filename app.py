@@ -1,0 +1,34 @@
+"""Start the page: python app.py [--host 127.0.0.1] [--port 7860] [--device auto] [--avatars avatars]"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from pgstalker.errors import PgsError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="PGSTalker in the browser.")
+    parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--avatars", type=Path, default=Path("avatars"), help="folder with your own avatars")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from hub.app import serve
+
+    try:
+        serve(options.host, options.port, options.device, options.avatars)
+    except PgsError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

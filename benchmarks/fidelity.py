@@ -1,0 +1,193 @@
+"""How close is an avatar to its own clip's last part? Prepare, train, render, compare; one JSON line.
+
+    python benchmarks/fidelity.py CLIP [--preset quick] [--size 256] [--set fusion=concat ...] [--work FOLDER]
+
+The truth is the clip itself (its last frames, cropped as the subject was and resized by area), not the subject's
+copy; no test frame is dropped or shifted. Four drives are compared, all with the test part's own head pose and eyes:
+heard audio or the tracked mouth, tracked torso motion or the one predicted from head pose. A sheet of the ten worst
+frames beside their truth is written into the work folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+
+from pgstalker.avatar import Avatar, drive_from_subject
+from pgstalker.landmarks import EYE_CORNERS
+from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
+from pgstalker.media import probe, read_frames
+from pgstalker.subject import Subject
+from pgstalker.training.data import mouth_boxes
+
+LABELS = ("plate", "torso", "face", "hair", "lips", "lips", "face")
+HEAD_UP, HEAD_DOWN, HEAD_SIDE = 0.35, 0.05, 0.20
+WORST = 10
+
+
+def truth(clip: Path, subject: Subject, size: int) -> np.ndarray:
+    """The clip's own frames [T, size, size, 3] uint8 on the subject's clock and crop."""
+    crop = subject.manifest["crop"]
+    box = (crop["x"], crop["y"], crop["side"], crop["side"])
+    frames = read_frames(clip, size=(size, size), fps=subject.manifest["fps"], crop=box, count=subject.frames_count)
+    return np.stack(list(frames))
+
+
+def head_boxes(landmarks: np.ndarray, side: int) -> np.ndarray:
+    """[T, 4] int: top, bottom, left, right of the landmarks' box, grown as ../shared/README.md says."""
+    low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
+    grow = high - low
+    top, bottom = low[:, 1] - HEAD_UP * grow[:, 1], high[:, 1] + HEAD_DOWN * grow[:, 1]
+    left, right = low[:, 0] - HEAD_SIDE * grow[:, 0], high[:, 0] + HEAD_SIDE * grow[:, 0]
+    return np.clip(np.stack([top, bottom, left, right], 1), 0, side).astype(int)
+
+
+def box_psnr(images: np.ndarray, truths: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """PSNR per frame [T] inside each frame's box."""
+    return np.array([psnr(i[a:b, c:d], t[a:b, c:d]) for i, t, (a, b, c, d) in zip(images, truths, boxes, strict=True)])
+
+
+def apertures(images: np.ndarray) -> np.ndarray:
+    """Lip aperture [T] seen by the landmarker on each picture by itself, enlarged to 512 px; NaN where no face is."""
+    import cv2
+
+    from pgstalker.tracking.landmarks import FaceLandmarker
+
+    values = np.full(len(images), np.nan)
+    with FaceLandmarker(is_video=False) as landmarker:
+        for frame, image in enumerate(images):
+            faces = landmarker.track(cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC))
+            if faces:
+                values[frame] = lip_aperture(faces[0][None])[0]
+    return values
+
+
+def floors(truths: np.ndarray, train: int, heads: np.ndarray) -> dict:
+    """The train mean, and the best training frame picked knowing the answer (the oracle)."""
+    pictures, tests = truths[:train].astype(np.float32), truths[train:].astype(np.float32)
+    mean = pictures.mean(0)
+    oracle, oracle_head = [], []
+    for test, (a, b, c, d) in zip(tests, heads, strict=True):
+        squares = (pictures - test) ** 2
+        oracle.append(squares.mean((1, 2, 3)).min())
+        oracle_head.append(squares[:, a:b, c:d].mean((1, 2, 3)).min())
+    return {
+        "mean_frame_db": _db(((tests - mean) ** 2).mean((1, 2, 3))),
+        "oracle_db": _db(np.array(oracle)),
+        "oracle_head_db": _db(np.array(oracle_head)),
+    }
+
+
+def _db(mean_squares: np.ndarray) -> float:
+    return round(float(np.mean(-10 * np.log10(mean_squares / 255**2))), 2)
+
+
+def error_shares(images: np.ndarray, truths: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Share of all squared error that lies in each region."""
+    squares = ((images.astype(np.float32) - truths) ** 2).sum(-1)
+    total = squares.sum()
+    shares: dict[str, float] = {}
+    for label, name in enumerate(LABELS):
+        shares[name] = shares.get(name, 0.0) + float(squares[labels == label].sum() / total)
+    return {name: round(share, 3) for name, share in shares.items()}
+
+
+def judge(images, truths, labels, heads, mouths, real) -> dict:
+    """All figures of one drive."""
+    seen = apertures(images)
+    both = np.isfinite(seen) & np.isfinite(real)
+    enough = both.sum() > 10
+    return {
+        "whole_db": round(float(np.mean([psnr(i, t) for i, t in zip(images, truths, strict=True)])), 2),
+        "head_db": round(float(box_psnr(images, truths, heads).mean()), 2),
+        "mouth_db": round(float(box_psnr(images, truths, mouths).mean()), 2),
+        "aperture_r": round(float(pearson(seen[both], real[both])), 3) if enough else None,
+        "aperture_r_null95": round(float(circular_shift_null(seen[both], real[both])), 3) if enough else None,
+        "aperture_amplitude": round(float(seen[both].std() / real[both].std()), 3) if enough else None,
+        "faces_lost": int((~both).sum()),
+        "error_shares": error_shares(images, truths, labels),
+    }
+
+
+def worst_frames(images: np.ndarray, truths: np.ndarray, path: Path) -> None:
+    """A sheet: truth, rendered, four times the difference, for the ten worst frames."""
+    from PIL import Image
+
+    order = np.argsort([psnr(i, t) for i, t in zip(images, truths, strict=True)])[:WORST]
+    rows = []
+    for frame in np.sort(order):
+        difference = np.clip(np.abs(images[frame].astype(int) - truths[frame]) * 4, 0, 255).astype(np.uint8)
+        rows.append(np.concatenate([truths[frame], images[frame], difference], 1))
+    rows += [np.zeros_like(rows[0])] * (len(rows) % 2)
+    pairs = [np.concatenate(rows[i : i + 2], 1) for i in range(0, len(rows), 2)]
+    Image.fromarray(np.concatenate(pairs)).save(path)
+
+
+def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path) -> dict:
+    """Render the test part under every drive and compare it with the clip."""
+    size, train = avatar.talker.size, subject.train_frames
+    truths = truth(clip, subject, size)
+    labels = np.stack(list(subject.read_labels(size=size, start=train)))
+    landmarks = subject.tracks.landmarks_px[train:] * (size / subject.camera.width)
+    heads = head_boxes(landmarks, size)
+    eyes = landmarks[:, EYE_CORNERS, :2]
+    mouths = mouth_boxes(landmarks, float(np.median(np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=1))), size)
+    real = apertures(truths[train:])
+    result = {"test_frames": len(labels), **floors(truths, train, heads)}
+    for mouth in ("audio", "tracked"):
+        for torso in ("tracked", "predicted"):
+            drive, _ = drive_from_subject(avatar, subject, "held-out", mouth=mouth, torso=torso)
+            started = time.monotonic()
+            images = np.stack(list(avatar.talker.render(drive)))
+            seconds = time.monotonic() - started
+            name = f"{mouth}_mouth_{torso}_torso"
+            result[name] = judge(images, truths[train:], labels, heads, mouths, real)
+            result[name]["render_fps"] = round(len(images) / seconds, 1)
+            if mouth == "audio" and torso == "tracked":
+                worst_frames(images, truths[train:], folder / "worst.png")
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--preset", default="quick")
+    parser.add_argument("--size", type=int)
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--set", nargs="*", default=[], metavar="SWITCH=VALUE")
+    parser.add_argument("--work", type=Path, default=Path("work/fidelity"))
+    arguments = parser.parse_args()
+
+    from pgstalker.tracking import prepare
+    from pgstalker.training import train
+
+    folder = arguments.work / arguments.clip.stem
+    subject_folder = folder / "subject"
+    result = {"clip": arguments.clip.name, "preset": arguments.preset, "set": arguments.set}
+    if not (subject_folder / "subject.json").exists():
+        started = time.monotonic()
+        prepare(arguments.clip, subject_folder)
+        result["prepare_seconds"] = round(time.monotonic() - started, 1)
+    started = time.monotonic()
+    avatar = train(
+        subject_folder, folder / "avatar", preset_name=arguments.preset, size=arguments.size, steps=arguments.steps,
+        device=arguments.device, switches=dict(pair.split("=", 1) for pair in arguments.set), seed=arguments.seed,
+    )
+    result["train_seconds"] = round(time.monotonic() - started, 1)
+    result |= {name: avatar.provenance[name] for name in ("size", "steps", "gaussians", "device", "cpus", "threads")}
+    result |= measure(avatar, Subject.load(subject_folder), arguments.clip, folder)
+    result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if probe(arguments.clip).video.fps != Subject.load(subject_folder).manifest["fps"]:
+        result["note"] = "the clip's frame rate was changed to 25"
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The avatars that the page offers: those that come with the project, and the visitor's own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pgstalker.errors import AvatarError
+
+if TYPE_CHECKING:
+    from pgstalker.avatar import Avatar
+
+log = logging.getLogger(__name__)
+LOADED_AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class Sitter:
+    """One avatar on the shelf. sample: a video of it speaking; voice: a sound to try; note: who or what it is."""
+
+    id: str
+    title: str
+    folder: Path
+    facts: tuple[str, ...]
+    note: str = ""
+    licence: str = ""
+    sample: Path | None = None
+    voice: Path | None = None
+
+    @property
+    def poster(self) -> Path:
+        return self.folder / "poster.jpg"
+
+
+class Gallery:
+    """Finds avatars, loads the one that is asked for and keeps the last few in memory.
+
+    sample_data: folder with manifest.json and avatars/; own: folder whose subfolders are the visitor's avatars."""
+
+    def __init__(self, sample_data: Path, own: Path, device: str = "cpu"):
+        self.device = device
+        self.sitters = {sitter.id: sitter for sitter in [*_bundled(sample_data), *_found(own)]}
+        self._loaded: OrderedDict[str, Avatar] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def first(self) -> Sitter | None:
+        return next(iter(self.sitters.values()), None)
+
+    def sitter(self, sitter_id: str | None) -> Sitter:
+        """Raises AvatarError for a name that is not on the shelf, whatever a client may send."""
+        if sitter_id not in self.sitters:
+            raise AvatarError("there is no such avatar here; choose one from the list")
+        return self.sitters[sitter_id]
+
+    def load(self, sitter_id: str) -> Avatar:
+        """The avatar itself, on this gallery's device. Raises AvatarError where its folder is damaged."""
+        from pgstalker.avatar import Avatar
+
+        sitter = self.sitter(sitter_id)
+        with self._lock:
+            if sitter_id not in self._loaded:
+                self._loaded[sitter_id] = Avatar.load(sitter.folder, self.device)
+            self._loaded.move_to_end(sitter_id)
+            while len(self._loaded) > LOADED_AT_ONCE:
+                self._loaded.popitem(last=False)
+            return self._loaded[sitter_id]
+
+
+def _bundled(folder: Path) -> list[Sitter]:
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return []
+    sitters = []
+    for name, entry in json.loads(manifest.read_text())["avatars"].items():
+        extras = {key: folder / entry[key] for key in ("sample", "voice") if key in entry}
+        sitter = _sitter(
+            folder / "avatars" / name, title=entry["title"], note=entry["note"], licence=entry["licence"], **extras
+        )
+        if sitter is not None:
+            sitters.append(sitter)
+    return sitters
+
+
+def _found(folder: Path) -> list[Sitter]:
+    if not folder.is_dir():
+        return []
+    sitters = [_sitter(path) for path in sorted(folder.iterdir()) if (path / "config.json").is_file()]
+    return [sitter for sitter in sitters if sitter is not None]
+
+
+def _sitter(folder: Path, title: str = "", **about) -> Sitter | None:
+    """An avatar that cannot be read is left out and said so in the log: the others still serve."""
+    from pgstalker.avatar.format import read_config
+
+    try:
+        config = read_config(folder)
+    except AvatarError as error:
+        log.warning("left out of the gallery: %s", error)
+        return None
+    talker, provenance = config["talker"], config["provenance"]
+    facts = [f"{talker['size']} x {talker['size']} px", f"{sum(talker['counts'].values()):,} Gaussians"]
+    if "train_frames" in provenance:
+        facts.append(f"learned from {provenance['train_frames'] / 25:.0f} s of video")
+    return Sitter(folder.name, title or folder.name, folder, tuple(facts), **about)

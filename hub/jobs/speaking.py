@@ -1,0 +1,124 @@
+"""One speech: an avatar and a sound become a video, in a thread that can be watched and stopped."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hub.jobs.gallery import Gallery
+from pgstalker.errors import MediaError
+from pgstalker.media import check_audio, probe, read_audio
+
+log = logging.getLogger(__name__)
+MIN_SPEECH_S = 0.5
+SILENCE_DBFS = -50.0
+_one_at_a_time = threading.Lock()  # a stopped job may still be finishing its frame when the next one starts
+
+
+@dataclass(frozen=True)
+class Update:
+    """What the visitor is told. share in [0, 1]; seconds_left is None while it is not known."""
+
+    stage: str
+    share: float = 0.0
+    frame: int = 0
+    frames: int = 0
+    seconds_left: float | None = None
+
+
+def check_speech(path: str | Path, max_seconds: float) -> float:
+    """The sound's length in seconds; MediaError, one line, for what cannot be spoken."""
+    info = probe(path)
+    check_audio(info, max_seconds)
+    samples = read_audio(path)
+    seconds = len(samples) / 16_000
+    if seconds < MIN_SPEECH_S:
+        raise MediaError(f"{info.path.name} lasts {seconds:.2f} s; give at least {MIN_SPEECH_S:g} s of speech")
+    loudness = 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12)
+    if loudness < SILENCE_DBFS:
+        raise MediaError(f"{info.path.name} is silent ({loudness:.0f} dBFS); record it louder or nearer")
+    return seconds
+
+
+class SpeakingJob:
+    """Renders in a thread of its own. Watch updates() to the end, then take `video` and `receipt`; close() always."""
+
+    def __init__(self, gallery: Gallery, sitter_id: str, audio: str | Path, seed: int = 0):
+        self._gallery, self._sitter, self._audio, self._seed = gallery, gallery.sitter(sitter_id), Path(audio), seed
+        self._folder = Path(tempfile.mkdtemp(prefix="pgstalker-job-"))
+        self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
+        self._stopped = threading.Event()
+        self._error: Exception | None = None
+        self._began: tuple[float, float] | None = None
+        self.video = self._folder / f"{self._sitter.id}.mp4"
+        self.receipt: dict | None = None
+        self._thread = threading.Thread(target=self._run, name="speaking", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the rendering to end after the frame it is at."""
+        self._stopped.set()
+
+    @property
+    def was_stopped(self) -> bool:
+        return self._stopped.is_set()
+
+    def updates(self, every_s: float = 0.2) -> Iterator[Update]:
+        """The newest news, at most one per `every_s`, until the job has ended. Raises what the job raised."""
+        is_over = False
+        while not is_over:
+            news = [self._updates.get()]
+            while not self._updates.empty():
+                news.append(self._updates.get())
+            is_over = news[-1] is None
+            latest = [update for update in news if update is not None]
+            if latest:
+                yield latest[-1]
+            if not is_over:
+                time.sleep(every_s)
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop if still running, wait for it, and remove what it wrote."""
+        self.stop()
+        self._thread.join()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _run(self) -> None:
+        from pgstalker.avatar import render_audio
+
+        try:
+            with _one_at_a_time:
+                self._updates.put(Update("load"))
+                avatar = self._gallery.load(self._sitter.id)
+                self.receipt = render_audio(
+                    avatar,
+                    self._audio,
+                    self.video,
+                    seed=self._seed,
+                    progress=self._tell,
+                    cancelled=self._stopped.is_set,
+                ) | {"avatar": self._sitter.id}
+        except Exception as error:  # noqa: BLE001 - raised again where the job is watched
+            self._error = error
+        finally:
+            self._updates.put(None)
+
+    def _tell(self, stage: str, share: float, numbers: dict) -> None:
+        now, left = time.monotonic(), None
+        if stage == "render":
+            self._began = self._began or (now, share)
+            began, at = self._began
+            if now - began > 1:
+                left = (now - began) / (share - at) * (1 - share)
+        self._updates.put(Update(stage, share, numbers.get("frame", 0), numbers.get("of", 0), left))

@@ -1,0 +1,130 @@
+"""Every sentence that the page says, and how errors are put to a visitor."""
+
+from __future__ import annotations
+
+import html
+import logging
+import secrets
+
+import gradio as gr
+
+from hub.jobs import Sitter, Update
+from pgstalker.errors import PgsError
+
+log = logging.getLogger(__name__)
+
+TITLE = "PGSTalker"
+PITCH = "One short video makes an avatar. Any voice makes it speak."
+WHO, SAY, SEE = "Who speaks", "What to say", "The video"
+CONSENT = "I may use this voice, and I will tell viewers that the video is generated."
+NEEDS_AUDIO = "There is no sound yet: choose a file, record one, or take the sample voice."
+NEEDS_CONSENT = "Please confirm that you may use this voice: tick the box above the button."
+STOPPED = "Stopped. Nothing was kept."
+READY = "Ready. Press play to hear the sample, or give a voice and press Generate."
+READY_WITHOUT_SAMPLE = "Ready. Give a voice and press Generate."
+NO_AVATAR = "No avatar yet. Make one with the two commands below, then start this page again."
+OWN_AVATAR = """A portrait video of 20 seconds or more, one person, facing the camera, is enough. In a terminal:
+
+```bash
+python -m pgstalker prepare portrait.mp4 --out subjects/me
+python -m pgstalker train subjects/me --out avatars/me
+```
+
+Start this page again and the avatar stands in the list. Film yourself, or somebody who agreed to it."""
+PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted within the hour."
+STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
+
+
+def limits(max_seconds: float) -> str:
+    length = f"{max_seconds / 60:g} minutes" if max_seconds >= 60 else f"{max_seconds:g} seconds"
+    return f"Any file with sound: wav, mp3, m4a, mp4 and so on, half a second to {length}."
+
+
+def error(problem: Exception) -> gr.Error:
+    """One line for the visitor. What is not theirs to mend goes to the log under a number they can quote."""
+    if isinstance(problem, PgsError):
+        return gr.Error(html.escape(sentence(problem)), duration=None, title="That did not work", print_exception=False)
+    number = secrets.token_hex(3)
+    log.error("error %s", number, exc_info=problem)
+    return gr.Error(
+        f"Something went wrong on our side. It is in the log as {number}.",
+        duration=None,
+        title="That did not work",
+        print_exception=False,
+    )
+
+
+def sentence(problem: Exception) -> str:
+    """The problem as a sentence: one line, without a folder's path."""
+    text = " ".join(str(problem).split())
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def status(text: str, detail: str = "", share: float | None = None, tone: str = "calm") -> str:
+    """A line of news with a bar under it where `share` in [0, 1] is known; read out by screen readers."""
+    bar = ""
+    if share is not None:
+        percent = round(100 * share)
+        bar = (
+            f'<div class="pgs-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" '
+            f'aria-label="progress"><i style="width:{percent}%"></i></div>'
+        )
+    return (
+        f'<div class="pgs-status pgs-{tone}" role="status"><div class="pgs-line"><b>{html.escape(text)}</b>'
+        f"<span>{html.escape(detail)}</span></div>{bar}</div>"
+    )
+
+
+def progress(update: Update) -> str:
+    detail = ""
+    if update.stage == "render":
+        detail = f"{update.frame} of {update.frames}"
+        if update.seconds_left is not None:
+            detail += f" · {duration(update.seconds_left)} left"
+    return status(STAGES.get(update.stage, update.stage), detail, update.share, "busy")
+
+
+def done(receipt: dict) -> str:
+    spent = sum(receipt["stage_seconds"].values())
+    pace = receipt["seconds"] / spent
+    speed = f"{pace:.1f} x real time" if pace >= 1 else f"{1 / pace:.1f} s per second of speech"
+    return status("Done", f"{receipt['seconds']:g} s of video in {duration(spent)} · {speed}", tone="good")
+
+
+def receipt_table(receipt: dict) -> str:
+    drawn, overall = receipt["render_frames_per_second"], receipt["frames_per_second"]
+    stages = " · ".join(f"{name} {value:.2f} s" for name, value in receipt["stage_seconds"].items())
+    rows = {
+        "Video": f"{receipt['frames']} frames, {receipt['size']} x {receipt['size']} px, 25 per second",
+        "Time": stages,
+        "Speed": f"{drawn:g} frames/s drawn, {overall:g} frames/s in all",
+        "Made by": f"{receipt['program']}, avatar {receipt['avatar']}, seed {receipt['seed']}",
+        "Device": f"{receipt['device']}, backend {receipt['backend']}",
+    }
+    cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows.items())
+    return f'<table class="pgs-receipt">{cells}</table>'
+
+
+def card(sitter: Sitter, poster_uri: str) -> str:
+    facts = " · ".join(html.escape(fact) for fact in sitter.facts)
+    note = f"<p>{html.escape(sitter.note)}</p>" if sitter.note else ""
+    licence = f'<p class="pgs-faint">Licence: {html.escape(sitter.licence)}</p>' if sitter.licence else ""
+    return (
+        f'<div class="pgs-card"><img src="{poster_uri}" alt="{html.escape(sitter.title)}"><div>'
+        f'<h3>{html.escape(sitter.title)}</h3>{note}<p class="pgs-faint">{facts}</p>{licence}</div></div>'
+    )
+
+
+def header(device: str) -> str:
+    return (
+        f'<header class="pgs-header"><div><h1>{TITLE}</h1><p>{PITCH}</p></div>'
+        f'<span class="pgs-badge" title="where frames are drawn">{html.escape(device)}</span></header>'
+    )
+
+
+def duration(seconds: float) -> str:
+    if seconds < 1:
+        return "under a second"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"

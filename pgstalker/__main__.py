@@ -1,0 +1,166 @@
+"""The command line: python -m pgstalker prepare | train | render | export."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from pgstalker.errors import ConfigError, PgsError
+
+
+@dataclass
+class Prepare:
+    """Turn a portrait video into a subject folder: camera, head pose, masks, mouth, blinks, sound."""
+
+    video: tyro.conf.Positional[Path]
+    """A person talking to a fixed camera, at least 5 seconds, with sound."""
+    out: Path
+    """The subject folder to write."""
+    size: int = 512
+    """Side of the square picture, px."""
+
+    def run(self) -> None:
+        from pgstalker.preflight import check
+        from pgstalker.tracking import prepare
+
+        check()
+        with _Bar("prepare") as bar:
+            prepare(self.video, self.out, size=self.size, progress=bar.show)
+        print(f"{self.out}: prepared; look at {self.out / 'sheet.png'}")
+
+
+@dataclass
+class Train:
+    """Train an avatar of a prepared subject."""
+
+    subject: tyro.conf.Positional[Path]
+    """A folder made by `prepare`."""
+    out: Path
+    """The avatar folder to write."""
+    method: Literal["pgstalker"] = "pgstalker"
+    preset: Literal["quick", "default", "paper"] = "quick"
+    """quick: 256 px, minutes on 2 cores. default: 512 px. paper: the paper's iterations."""
+    steps: int | None = None
+    """Training steps, in place of the preset's."""
+    minutes: float | None = None
+    """Train for about this long: measures the machine, then chooses the steps."""
+    size: int | None = None
+    """Side of the picture, px."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
+    """fusion=gated|concat|region-attention density=region-aware|pixel-aware|plain|uniform torso=rendered|gt
+    audio_training=two-stage|end-to-end"""
+    seed: int = 0
+    resume: bool = False
+    """Go on from the checkpoint beside OUT."""
+
+    def run(self) -> None:
+        from pgstalker.training import train
+
+        with _Bar("train") as bar:
+            avatar = train(
+                self.subject, self.out, preset_name=self.preset, steps=self.steps, minutes=self.minutes,
+                size=self.size, device=self.device, switches=_pairs(self.switches), seed=self.seed,
+                resume=self.resume, progress=bar.show,
+            )
+        facts = avatar.provenance
+        print(f"{self.out}: {facts['gaussians']} Gaussians, {facts['steps']} steps, {facts['seconds']:.0f} s")
+
+
+@dataclass
+class Render:
+    """Let an avatar say an audio file, or re-render a part of a subject."""
+
+    avatar: tyro.conf.Positional[Path]
+    """A folder made by `train`."""
+    out: Path
+    """The .mp4 to write."""
+    audio: Path | None = None
+    """Any sound file, or a video with sound."""
+    subject: Path | None = None
+    """A prepared subject whose own pose, eyes and audio drive the avatar."""
+    frames: Literal["held-out", "train", "all"] = "held-out"
+    """Which part of the subject."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    seed: int = 0
+
+    def run(self) -> None:
+        from pgstalker.avatar import Avatar, render_audio, render_subject
+
+        if (self.audio is None) == (self.subject is None):
+            raise ConfigError("render needs either --audio FILE or --subject SUBJECT")
+        avatar = Avatar.load(self.avatar, self.device)
+        with _Bar("render") as bar:
+            if self.audio is not None:
+                receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, progress=bar.show)
+            else:
+                receipt = render_subject(avatar, self.subject, self.out, frames=self.frames, progress=bar.show)
+        print(f"{self.out}: {receipt['frames']} frames, {receipt['frames_per_second']:.1f} frames/s")
+
+
+@dataclass
+class Export:
+    """Write an avatar's head at rest as a standard 3D Gaussian splatting .ply."""
+
+    avatar: tyro.conf.Positional[Path]
+    out: Path
+
+    def run(self) -> None:
+        from pgstalker.avatar import Avatar, export_ply
+
+        export_ply(Avatar.load(self.avatar), self.out)
+        print(f"{self.out}: written")
+
+
+class _Bar:
+    """One line of progress on the terminal: stage, share, numbers."""
+
+    def __init__(self, title: str):
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=1.0, desc=title, bar_format="{desc} {percentage:3.0f}%|{bar:24}| {elapsed}{postfix}")
+
+    def show(self, stage: str, share: float, numbers: dict | None = None) -> None:
+        numbers = numbers or {}
+        self.bar.set_description_str(f"{stage:<12}")
+        self.bar.set_postfix_str(
+            " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items())
+        )
+        self.bar.n = min(1.0, share)
+        self.bar.refresh()
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.bar.close()
+
+
+def _pairs(switches: tuple[str, ...]) -> dict[str, str]:
+    wrong = [s for s in switches if "=" not in s]
+    if wrong:
+        raise ConfigError(f"--set takes SWITCH=VALUE, not '{wrong[0]}'")
+    return dict(s.split("=", 1) for s in switches)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; a person's mistake ends in one line and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        tyro.cli(Prepare | Train | Render | Export, args=arguments, prog="pgstalker", description=__doc__).run()
+    except PgsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Log-mel features: no download, any voice, any level.
+
+100 columns a second: column k is centred at (k + 0.5) / 100 s and sees 25 ms, so that video frame i owns columns
+4i .. 4i+3 with no half-frame bias. A frame's window adds CONTEXT_FRAMES frames on either side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pgstalker.types import FPS, SAMPLE_RATE_HZ
+
+COLUMNS_PER_FRAME = 4
+CONTEXT_FRAMES = 2
+CHANNELS = 40
+LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
+WINDOW_SAMPLES = SAMPLE_RATE_HZ * 25 // 1000
+FFT_SAMPLES = 512
+FLOOR = 1e-6
+SPEECH_LEVEL = 0.1
+ACTIVE_RANGE_DB = 40.0
+LIMIT = 4.0
+PRIOR_COLUMNS = 100
+"""A recording of one second is trusted as much as the training statistics."""
+
+MelStatistics = np.ndarray
+"""[2, CHANNELS] float32: mean and standard deviation of log-mel energy where somebody speaks."""
+
+
+def mel_filters() -> np.ndarray:
+    """Triangular filters [CHANNELS, FFT_SAMPLES // 2 + 1], Slaney's mel scale and area norm (as librosa.filters.mel)."""
+    edges_hz = _mel_to_hz(np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), CHANNELS + 2))
+    bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
+    low, middle, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
+    rising = (bins_hz - low) / (middle - low)
+    falling = (high - bins_hz) / (high - middle)
+    return np.maximum(0, np.minimum(rising, falling)) * (2 / (high - low))
+
+
+def _hz_to_mel(hz):
+    """Slaney: linear to 1 kHz, logarithmic above."""
+    return 15 + 27 * np.log(hz / 1000) / np.log(6.4) if hz > 1000 else 3 * hz / 200
+
+
+def _mel_to_hz(mel):
+    return np.where(mel > 15, 1000 * np.exp(np.log(6.4) * (mel - 15) / 27), 200 * mel / 3)
+
+
+def log_mel(samples: np.ndarray) -> np.ndarray:
+    """Log-mel energies [columns, CHANNELS] float32 of samples [S] (16 kHz, mono), at a common speech level.
+
+    The level is set by the loud parts (95th percentile of column energy), so that the floor means the same for a quiet
+    recording. Silence gives the floor everywhere.
+    """
+    hop = SAMPLE_RATE_HZ // (FPS * COLUMNS_PER_FRAME)
+    columns = -(-len(samples) // hop)
+    before = (WINDOW_SAMPLES - hop) // 2
+    padded = np.zeros(columns * hop + WINDOW_SAMPLES, np.float32)
+    padded[before : before + len(samples)] = samples
+    pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::hop][:columns]
+    level = np.sqrt(np.percentile((pieces**2).mean(1), 95)) if columns else 0.0
+    gain = SPEECH_LEVEL / level if level > 1e-5 else 1.0
+    taper = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32) * np.float32(gain)
+    filters = mel_filters().astype(np.float32).T
+    energies = np.empty((columns, CHANNELS), np.float32)
+    for start in range(0, columns, 4096):  # bounded memory for long recordings
+        spectrum = np.fft.rfft(pieces[start : start + 4096] * taper, FFT_SAMPLES)
+        energies[start : start + 4096] = (np.abs(spectrum) ** 2).astype(np.float32) @ filters
+    return np.log(FLOOR + energies)
+
+
+class MelFeatures:
+    """Log-mel windows, normalised per band by the recording's own speech, so that voice and channel drop out."""
+
+    id = "mel"
+    channels = CHANNELS
+    window = COLUMNS_PER_FRAME * (2 * CONTEXT_FRAMES + 1)
+    look_ahead_ms = (CONTEXT_FRAMES + 0.5) * 1000 / FPS + 7.5
+
+    def measure(self, samples: np.ndarray) -> MelStatistics:
+        return self._statistics(log_mel(samples))
+
+    def adapt(self, samples: np.ndarray, trained: MelStatistics) -> MelStatistics:
+        mel = log_mel(samples)
+        weight = len(mel) / (len(mel) + PRIOR_COLUMNS)
+        return (weight * self._statistics(mel) + (1 - weight) * trained).astype(np.float32)
+
+    def extract(self, samples: np.ndarray, frames: int, statistics: MelStatistics, shift: int = 0) -> np.ndarray:
+        mel = self._normalise(log_mel(samples), statistics)
+        silence = self._normalise(np.full((1, CHANNELS), np.log(FLOOR), np.float32), statistics)
+        reach = CONTEXT_FRAMES * COLUMNS_PER_FRAME
+        needed = frames * COLUMNS_PER_FRAME + reach + max(shift, 0)
+        before = np.repeat(silence, reach + max(-shift, 0), 0)
+        after = np.repeat(silence, max(0, needed - len(mel)), 0)
+        padded = np.concatenate([before, mel, after])
+        start = max(-shift, 0) + shift
+        windows = np.lib.stride_tricks.sliding_window_view(padded[start:], self.window, axis=0)
+        return np.array(windows[::COLUMNS_PER_FRAME][:frames].transpose(0, 2, 1), order="C")
+
+    @staticmethod
+    def _statistics(mel: np.ndarray) -> MelStatistics:
+        loudness = np.logaddexp.reduce(mel, axis=1) if len(mel) else np.zeros(0)
+        if not len(mel) or loudness.max() < np.log(FLOOR * CHANNELS * 10):
+            return np.stack([np.full(CHANNELS, np.log(FLOOR) + 6), np.full(CHANNELS, 2.5)]).astype(np.float32)
+        active = mel[loudness > np.percentile(loudness, 95) - ACTIVE_RANGE_DB * np.log(10) / 10]
+        return np.stack([active.mean(0), active.std(0) + 0.1]).astype(np.float32)
+
+    @staticmethod
+    def _normalise(mel: np.ndarray, statistics: MelStatistics) -> np.ndarray:
+        return np.clip((mel - statistics[0]) / statistics[1], -LIMIT, LIMIT).astype(np.float32)

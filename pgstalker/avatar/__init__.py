@@ -1,0 +1,18 @@
+"""A trained person as a folder: saved, loaded, driven by sound, rendered to video, exported."""
+
+from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
+from pgstalker.avatar.export import export_ply
+from pgstalker.avatar.format import Avatar, IdleMotion
+from pgstalker.avatar.render import RenderCancelled, render_audio, render_subject, render_video
+
+__all__ = [
+    "Avatar",
+    "IdleMotion",
+    "RenderCancelled",
+    "drive_from_audio",
+    "drive_from_subject",
+    "export_ply",
+    "render_audio",
+    "render_subject",
+    "render_video",
+]

@@ -1,0 +1,273 @@
+"""The avatar folder: everything that a talking head needs, in files that cannot run code.
+
+    config.json         schema, the talker's configuration, provenance, sha256 of the other files
+    model.safetensors   the talker's state: Gaussians, networks, plate, hearing, normalisation
+    idle.safetensors    head poses, torso motion and blinks of the training frames, which move the head while it talks
+    poster.jpg          a frame for people to look at; plate.png: the background, a copy for people
+
+A folder is checked before any tensor is built: what is damaged, foreign, cut off or newer is refused by name.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from huggingface_hub import ModelHubMixin
+
+from pgstalker.devices import choose_device
+from pgstalker.errors import AvatarError, ConfigError
+from pgstalker.files import replacing
+from pgstalker.subject import sha256_of
+
+if TYPE_CHECKING:
+    from pgstalker.models.talker import Talker
+
+SCHEMA, VERSION = "pgstalker-avatar", 1
+CONFIG, MODEL, IDLE, POSTER, PLATE = "config.json", "model.safetensors", "idle.safetensors", "poster.jpg", "plate.png"
+REQUIRED = (MODEL, IDLE, POSTER)
+OWN = {CONFIG, *REQUIRED, PLATE, "README.md", "checkpoint.safetensors"}  # what saving may replace
+MAX_CONFIG_BYTES = 1 << 20
+MODEL_CARD = """---
+{{ card_data }}
+---
+# A PGSTalker avatar
+
+A person who says any audio: Gaussians, driven by sound.
+
+    python -m pgstalker render FOLDER --audio FILE --out VIDEO.mp4
+"""
+
+
+@dataclass(frozen=True)
+class IdleMotion:
+    """How the person moved in the K training frames: camera_from_head [K, 4, 4] float64 cm, torso [K, 4] float32 as
+    Drive.torso or None where it was not tracked, blink [K] float32 in [0, 1]."""
+
+    camera_from_head: np.ndarray
+    torso: np.ndarray | None
+    blink: np.ndarray
+
+    def __post_init__(self):
+        count = len(self.camera_from_head)
+        assert count and self.camera_from_head.shape == (count, 4, 4) and self.blink.shape == (count,)
+        assert self.torso is None or self.torso.shape == (count, 4)
+
+    def __len__(self) -> int:
+        return len(self.camera_from_head)
+
+
+class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], model_card_template=MODEL_CARD):
+    """A trained person. talker: the model; idle: how they move; poster uint8 [H, W, 3]; provenance: where from."""
+
+    def __init__(self, talker: Talker, idle: IdleMotion, poster: np.ndarray, provenance: dict[str, Any] | None = None):
+        self.talker = talker
+        self.idle = idle
+        self.poster = poster
+        self.provenance = dict(provenance or {})
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu") -> Avatar:
+        """Read an avatar folder; device is auto, cpu or cuda. Raises AvatarError: which file, and what is wrong."""
+        folder = Path(folder)
+        config = read_config(folder)
+        _check_files(folder, config["files"])
+        talker = _load_talker(folder, config["talker"]).to(choose_device(device))
+        return cls(talker, _load_idle(folder), _load_poster(folder), config["provenance"])
+
+    def save(self, folder: str | Path) -> None:
+        """Write the avatar folder, whole or not at all; an avatar that stands there is replaced.
+
+        Raises AvatarError where something else stands there."""
+        folder = Path(folder)
+        _check_replaceable(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        tag = secrets.token_hex(4)
+        partial, previous = (folder.with_name(f".{folder.name}.{tag}.{kind}") for kind in ("part", "old"))
+        partial.mkdir()
+        try:
+            self._save_pretrained(partial)
+            if folder.exists():
+                folder.rename(previous)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(previous, ignore_errors=True)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options) -> Avatar:
+        """Load from a folder, or from a repository of the Hub by its name. Raises AvatarError."""
+        if Path(pretrained_model_name_or_path).is_dir():
+            return cls.load(pretrained_model_name_or_path)
+        return super().from_pretrained(pretrained_model_name_or_path, **options)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, **options) -> Avatar:
+        from huggingface_hub import snapshot_download
+
+        options = {name: options[name] for name in HUB_OPTIONS if name in options}
+        return cls.load(snapshot_download(model_id, allow_patterns=[CONFIG, *REQUIRED, PLATE], **options))
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        """Every file under a temporary name first; the configuration, which vouches for the rest, last."""
+        from PIL import Image
+        from safetensors.numpy import save_file as save_arrays
+        from safetensors.torch import save_file as save_tensors
+
+        folder = Path(save_directory)
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.talker.state_dict().items()}
+        plate = (state["plate"].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        idle = {"camera_from_head": self.idle.camera_from_head.astype(np.float64)}
+        idle |= {"blink": self.idle.blink.astype(np.float32)}
+        if self.idle.torso is not None:
+            idle["torso"] = self.idle.torso.astype(np.float32)
+        writers = {
+            MODEL: lambda path: save_tensors(state, path),
+            IDLE: lambda path: save_arrays({name: np.ascontiguousarray(track) for name, track in idle.items()}, path),
+            POSTER: lambda path: Image.fromarray(self.poster).save(path, quality=92),
+            PLATE: lambda path: Image.fromarray(plate).save(path),
+        }
+        for name, write in writers.items():
+            with replacing(folder / name) as temporary:
+                write(temporary)
+        config = {
+            "schema": f"{SCHEMA}/{VERSION}",
+            "talker": self.talker.config.to_dict(),
+            "provenance": self.provenance,
+            "files": {name: sha256_of(folder / name) for name in writers},
+        }
+        with replacing(folder / CONFIG) as temporary:
+            temporary.write_text(json.dumps(config, indent=1, sort_keys=True))
+
+
+HUB_OPTIONS = ("revision", "cache_dir", "force_download", "local_files_only", "token")
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """config.json of an avatar folder, its schema and entries checked; nothing else is opened. Raises AvatarError."""
+    folder = Path(folder)
+    path = folder / CONFIG
+    if not path.is_file():
+        raise AvatarError(_not_an_avatar(folder))
+    if path.stat().st_size > MAX_CONFIG_BYTES:
+        raise AvatarError(f"{path} has {path.stat().st_size} bytes: not the configuration of an avatar")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AvatarError(f"{path} is damaged ({error}); copy or train the avatar again") from None
+    schema = config.get("schema") if isinstance(config, dict) else None
+    name, _, version = str(schema).partition("/")
+    if name != SCHEMA or not version.isdigit():
+        raise AvatarError(
+            f"{path} is not an avatar's (schema {schema!r}, not {SCHEMA}/{VERSION}); give an avatar folder"
+        )
+    if int(version) > VERSION:
+        raise AvatarError(
+            f"{folder} is newer than this program ({schema}, at most {SCHEMA}/{VERSION}): update pgstalker"
+        )
+    for entry in ("talker", "provenance", "files"):
+        if not isinstance(config.get(entry), dict):
+            raise AvatarError(f"{path} is damaged: it lacks {entry!r}; copy or train the avatar again")
+    return config
+
+
+def _not_an_avatar(folder: Path) -> str:
+    if not folder.exists():
+        return f"{folder} does not exist; give an avatar folder"
+    if not folder.is_dir():
+        return f"{folder} is a file; give an avatar folder"
+    if (folder / "subject.json").is_file():
+        return f"{folder} is a prepared subject; train it first: python -m pgstalker train {folder} --out AVATAR"
+    return f"{folder} is not an avatar: it has no {CONFIG}"
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Saving swaps the whole folder, so nothing that is not an avatar's may be in it."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise AvatarError(f"{folder} is a file; choose another name for the avatar")
+    if (folder / CONFIG).exists():
+        read_config(folder)
+    foreign = sorted(path.name for path in folder.iterdir() if path.name not in OWN and not path.name.startswith("."))
+    if foreign:
+        raise AvatarError(f"{folder} holds {foreign[0]}, which is no avatar's; remove it or choose another folder")
+
+
+def _check_files(folder: Path, digests: dict[str, Any]) -> None:
+    for name in REQUIRED:
+        if name not in digests:
+            raise AvatarError(f"{folder / CONFIG} is damaged: it does not list {name}; copy or train the avatar again")
+    for name, digest in digests.items():
+        if name not in (*REQUIRED, PLATE):
+            raise AvatarError(f"{folder / CONFIG} lists {name!r}, which no avatar of version {VERSION} has")
+        path = folder / name
+        if not path.is_file():
+            raise AvatarError(f"{path} is missing; copy or train the avatar again")
+        if sha256_of(path) != digest:
+            raise AvatarError(
+                f"{path} is damaged or not this avatar's (sha256 differs); copy or train the avatar again"
+            )
+
+
+def _load_talker(folder: Path, values: dict[str, Any]) -> Talker:
+    """The tensors' shapes are compared before memory is spent: a configuration may ask for anything."""
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from pgstalker.models.config import TalkerConfig
+    from pgstalker.models.talker import Talker
+
+    path = folder / MODEL
+    try:
+        config = TalkerConfig.from_dict(values)
+    except (ConfigError, TypeError, ValueError) as error:
+        raise AvatarError(f"{folder / CONFIG}: {error}") from None
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise AvatarError(f"{path} cannot be read ({error}); copy or train the avatar again") from None
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in Talker(config).state_dict().items()}
+    found = {name: tensor.shape for name, tensor in state.items()}
+    for name in sorted(expected.keys() | found.keys()):
+        if expected.get(name) != found.get(name):
+            want, have = (tuple(s[name]) if name in s else "nothing" for s in (expected, found))
+            raise AvatarError(f"{path} does not fit {CONFIG}: {name} is {have}, not {want}; copy or train it again")
+        if state[name].is_floating_point() and not state[name].isfinite().all():
+            raise AvatarError(f"{path} is damaged: {name} holds values that are not finite; train the avatar again")
+    talker = Talker(config)
+    talker.load_state_dict(state)
+    return talker.eval().requires_grad_(False)
+
+
+def _load_idle(folder: Path) -> IdleMotion:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / IDLE
+    try:
+        tracks = load_file(path)
+        idle = IdleMotion(tracks["camera_from_head"], tracks.get("torso"), tracks["blink"])
+    except (SafetensorError, OSError, KeyError, AssertionError) as error:
+        raise AvatarError(f"{path} is damaged ({error!r}); copy or train the avatar again") from None
+    if not all(np.isfinite(track).all() for track in tracks.values()):
+        raise AvatarError(f"{path} is damaged: it holds values that are not finite; train the avatar again")
+    return idle
+
+
+def _load_poster(folder: Path) -> np.ndarray:
+    from PIL import Image
+
+    path = folder / POSTER
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, Image.DecompressionBombError) as error:
+        raise AvatarError(f"{path} is not a picture ({error}); copy or train the avatar again") from None

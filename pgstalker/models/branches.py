@@ -1,0 +1,109 @@
+"""The two branches of PGSTalker: Gaussians, tri-plane, fusion, deformation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.models.fusion import FUSIONS, HIDDEN
+from pgstalker.models.triplane import lookup
+
+
+class TriPlane(nn.Module):
+    """Three feature planes over an axis-aligned box of the head frame: [N, 3] cm -> [N, 3 * channels].
+
+    TalkingGaussian's "hash grid" never fills its table (method facts: 16 .. 39 cells a side), so a dense bilinear grid
+    is the same thing without a CUDA extension. Outside the box the features are zero and nothing moves.
+    """
+
+    def __init__(self, low: Tensor, high: Tensor, resolution: int, channels: int):
+        super().__init__()
+        self.register_buffer("low", low)
+        self.register_buffer("high", high)
+        self.planes = nn.Parameter(torch.randn(3, resolution, resolution, channels) * 1e-2)
+        self.features = 3 * channels
+
+    def unit(self, means: Tensor) -> Tensor:
+        return (means.detach() - self.low) / (self.high - self.low) * 2 - 1
+
+    def forward(self, means: Tensor) -> tuple[Tensor, Tensor]:
+        """Features [N, 3 * channels] and whether each point lies inside the box [N, 1]."""
+        unit = self.unit(means)
+        inside = (unit.abs().amax(1, keepdim=True) <= 1).to(means.dtype)
+        return lookup(self.planes, unit), inside
+
+
+class DeformationHead(nn.Module):
+    """Fused features [N, HIDDEN] to a deformation [N, outputs]; starts at almost no motion.
+
+    The straight path makes the gate's product of place and sound reach the deformation directly; the small network
+    adds what is not bilinear.
+    """
+
+    def __init__(self, outputs: int):
+        super().__init__()
+        self.straight = nn.Linear(HIDDEN, outputs, bias=False)
+        self.hidden = nn.Linear(HIDDEN, HIDDEN)
+        self.out = nn.Linear(HIDDEN, outputs)
+        for layer in (self.straight, self.out):
+            nn.init.normal_(layer.weight, std=1e-2)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, fused: Tensor) -> Tensor:
+        return self.straight(fused) + self.out(F.relu(self.hidden(fused)))
+
+
+class FaceBranch(nn.Module):
+    """Skin, lips, eyes, hair: moves in position, rotation and scale."""
+
+    position_cm, rotation, log_scale = 1.5, 0.6, 0.9
+
+    def __init__(self, count: int, fusion: str, audio: int, eyes: int, resolution: int):
+        super().__init__()
+        self.cloud = GaussianCloud(count)
+        self.triplane = TriPlane(torch.full((3,), -10.0), torch.full((3,), 10.0), resolution, 12)
+        self.fusion = FUSIONS[fusion](self.triplane.features, audio, eyes)
+        self.head = DeformationHead(10)
+
+    def forward(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Moved means [N, 3] cm, quats [N, 4], scales [N, 3] cm, and the motion [N, 3] cm alone."""
+        cloud = self.cloud
+        features, inside = self.triplane(cloud.means)
+        delta = self.head(self.fusion(features, audio, eyes)) * inside
+        motion = delta[:, :3] * self.position_cm
+        stretch = (delta[:, 7:] * self.log_scale).clamp(-1, 1)
+        return (
+            cloud.means + motion,
+            cloud.quats + delta[:, 3:7] * self.rotation,
+            torch.exp(cloud.log_scales + stretch),
+            motion,
+        )
+
+
+class MouthBranch(nn.Module):
+    """Teeth, tongue and the dark behind the lips: moves in position only, mostly up and down."""
+
+    position_cm = (0.5, 1.5, 0.5)
+    margin_cm = 1.5
+
+    def __init__(self, count: int, fusion: str, audio: int, eyes: int):
+        super().__init__()
+        self.cloud = GaussianCloud(count)
+        self.triplane = TriPlane(torch.full((3,), -4.0), torch.full((3,), 4.0), 24, 8)
+        self.fusion = FUSIONS[fusion](self.triplane.features, audio, eyes)
+        self.head = DeformationHead(3)
+        self.register_buffer("reach", torch.tensor(self.position_cm), persistent=False)
+
+    def place(self, low: Tensor, high: Tensor) -> None:
+        """Lay the tri-plane's box round the mouth (cm, head frame)."""
+        self.triplane.low.copy_(low - self.margin_cm)
+        self.triplane.high.copy_(high + self.margin_cm)
+
+    def forward(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As FaceBranch.forward."""
+        cloud = self.cloud
+        features, inside = self.triplane(cloud.means)
+        motion = self.head(self.fusion(features, audio, eyes)) * inside * self.reach
+        return cloud.means + motion, cloud.quats, torch.exp(cloud.log_scales), motion

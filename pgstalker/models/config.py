@@ -1,0 +1,67 @@
+"""What a talker is made of: written into every avatar, checked when one is read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+
+from pgstalker.errors import ConfigError
+
+SWITCHES = {
+    "fusion": ("gated", "concat", "region-attention"),
+    "audio": ("mel",),
+    "audio_training": ("two-stage", "end-to-end"),
+    "torso": ("rendered", "gt"),
+    "density": ("region-aware", "pixel-aware", "plain", "uniform"),
+}
+
+
+@dataclass(frozen=True)
+class TalkerConfig:
+    """size: px of the square picture. counts: Gaussians per branch. resolution: tri-plane cells a side."""
+
+    size: int
+    focal_px: float
+    fusion: str = "gated"
+    audio: str = "mel"
+    audio_training: str = "two-stage"
+    torso: str = "rendered"
+    density: str = "region-aware"
+    code_size: int = 6
+    attention_frames: int = 3
+    members: int = 3
+    resolution: int = 40
+    counts: dict[str, int] = field(default_factory=lambda: {"face": 0, "mouth": 0, "torso": 0})
+
+    def __post_init__(self):
+        check_switches({name: getattr(self, name) for name in SWITCHES})
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> TalkerConfig:
+        """Raises ConfigError on a missing, unknown or ill-typed entry."""
+        known = {f.name: f for f in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise ConfigError(f"talker configuration has unknown entries: {', '.join(unknown)}")
+        missing = sorted({"size", "focal_px", "counts"} - set(values))
+        if missing:
+            raise ConfigError(f"talker configuration lacks: {', '.join(missing)}")
+        counts = values["counts"]
+        if not isinstance(counts, dict) or set(counts) != {"face", "mouth", "torso"}:
+            raise ConfigError("talker configuration: counts must name face, mouth and torso")
+        numbers = [values["size"], *counts.values()]
+        if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 10_000_000 for n in numbers):
+            raise ConfigError(f"talker configuration: not a sane count or size among {numbers}")
+        return cls(**values)
+
+
+def check_switches(switches: dict[str, str]) -> dict[str, str]:
+    """The same switches, or ConfigError naming the wrong one and what it may be."""
+    for name, value in switches.items():
+        if name not in SWITCHES:
+            raise ConfigError(f"unknown switch '{name}'; there are: {', '.join(SWITCHES)}")
+        if value not in SWITCHES[name]:
+            raise ConfigError(f"{name}={value} is unknown; use one of: {', '.join(SWITCHES[name])}")
+    return switches

@@ -1,0 +1,255 @@
+"""PGSTalker: the whole model, from what drives it to Gaussians in front of the camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation
+from torch import Tensor, nn
+
+from pgstalker.audio import create_features
+from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product
+from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.branches import FaceBranch, MouthBranch
+from pgstalker.models.calibration import Calibration
+from pgstalker.models.config import TalkerConfig
+from pgstalker.models.mouth_code import MouthBasis
+from pgstalker.models.torso import LIMIT, POSE, TorsoBranch
+from pgstalker.rendering import rasterize, render_uint8
+from pgstalker.types import Camera, Drive
+
+EYES = 1
+EMBEDDING = 16
+SMOOTHING_FRAMES = 6
+
+
+@dataclass
+class Controls:
+    """A drive as the model takes it, T frames or one: rotation [T, 3, 3], translation [T, 3] cm, code [T, C],
+    eyes [T, EYES], pose [T, 12] standardised, torso [T, 4]."""
+
+    rotation: Tensor
+    translation: Tensor
+    code: Tensor
+    eyes: Tensor
+    pose: Tensor
+    torso: Tensor
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    def __getitem__(self, frame: int) -> Controls:
+        return Controls(*(getattr(self, name)[frame] for name in self.__dataclass_fields__))
+
+
+@dataclass
+class Splats:
+    """Gaussians in camera space, ready to be rasterized, and the motion [M, 3] cm that led there."""
+
+    means: Tensor
+    quats: Tensor
+    scales: Tensor
+    opacities: Tensor
+    colors: Tensor
+    motion: Tensor
+
+    def scene(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.means, self.quats, self.scales, self.opacities, self.colors
+
+
+class ControlEmbedding(nn.Module):
+    """Mouth code and eyes to the control vector: the code itself beside a learned view of it, [C] -> [C + 16]."""
+
+    def __init__(self, code: int):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(code + EYES, 32), nn.ReLU(), nn.Linear(32, EMBEDDING), nn.Tanh())
+
+    def forward(self, code: Tensor, eyes: Tensor) -> Tensor:
+        return torch.cat([code, self.net(torch.cat([code, eyes]))])
+
+
+class Talker(nn.Module):
+    """A person who talks. Everything that a frame needs is in state_dict()."""
+
+    def __init__(self, config: TalkerConfig):
+        super().__init__()
+        self.config = config
+        self.features = create_features(config.audio)
+        counts, audio = config.counts, config.code_size + EMBEDDING
+        self.embed = ControlEmbedding(config.code_size)
+        self.face = FaceBranch(counts["face"], config.fusion, audio, EYES, config.resolution)
+        self.mouth = MouthBranch(counts["mouth"], config.fusion, audio, EYES)
+        self.torso = TorsoBranch(counts["torso"])
+        self.hearing = AudioEncoder(
+            self.features.channels, self.features.window, config.attention_frames, config.code_size, config.members
+        )
+        self.calibration = Calibration(config.code_size)
+        self.register_buffer("audio_statistics", torch.zeros(2, self.features.channels))
+        self.register_buffer("pose_mean", torch.zeros(POSE))
+        self.register_buffer("pose_scale", torch.ones(POSE))
+        self.register_buffer("plate", torch.zeros(3, config.size, config.size))
+        for name, shape in MouthBasis.shapes(config.code_size).items():
+            self.register_buffer(f"mouth_{name}", torch.zeros(shape))
+
+    # ---- what it is
+
+    @property
+    def size(self) -> int:
+        return self.config.size
+
+    @property
+    def camera(self) -> Camera:
+        size = self.config.size
+        return Camera(self.config.focal_px, size, size, size / 2, size / 2)
+
+    @property
+    def device(self) -> torch.device:
+        return self.plate.device
+
+    @property
+    def clouds(self) -> dict[str, nn.Module]:
+        return {"face": self.face.cloud, "mouth": self.mouth.cloud, "torso": self.torso.cloud}
+
+    @property
+    def mouth_basis(self) -> MouthBasis:
+        return MouthBasis(
+            **{
+                name: getattr(self, f"mouth_{name}").cpu().numpy().astype(np.float64)
+                for name in MouthBasis.shapes(self.config.code_size)
+            }
+        )
+
+    @mouth_basis.setter
+    def mouth_basis(self, basis: MouthBasis) -> None:
+        for name, value in basis.to_arrays().items():
+            getattr(self, f"mouth_{name}").copy_(torch.as_tensor(value))
+
+    def count_gaussians(self) -> None:
+        """Write the clouds' sizes into the configuration, after density control."""
+        self.config = replace(self.config, counts={name: len(cloud) for name, cloud in self.clouds.items()})
+
+    def canonical(self) -> dict[str, np.ndarray]:
+        """The head at rest: means [N, 3] cm (head frame), quats, scales (cm), opacities, colors."""
+        clouds = (self.face.cloud, self.mouth.cloud)
+        names = ("means", "quats", "scales", "opacities", "colors")
+        return {name: torch.cat([getattr(c, name) for c in clouds]).detach().cpu().numpy() for name in names}
+
+    # ---- hearing
+
+    def hear(self, samples: np.ndarray, frames: int, own_recording: bool = False) -> np.ndarray:
+        """Audio features [frames, window, channels] of samples [S] float32, 16 kHz mono.
+
+        Normalised by this recording's own statistics, so that another voice or level drives the mouth; own_recording
+        takes those of the training recording instead.
+        """
+        trained = self.audio_statistics.cpu().numpy()
+        statistics = trained if own_recording else self.features.adapt(samples, trained)
+        return self.features.extract(samples, frames, statistics)
+
+    @torch.no_grad()
+    def code(self, features: np.ndarray) -> np.ndarray:
+        """Mouth code [T, C] heard in features [T, window, channels]."""
+        windows = neighbours(torch.as_tensor(features, device=self.device), self.config.attention_frames)
+        was_training = self.hearing.training
+        self.hearing.eval()
+        code = torch.cat([self.heard(part) for part in windows.split(512)])
+        self.hearing.train(was_training)
+        return code.cpu().numpy()
+
+    def heard(self, windows: Tensor) -> Tensor:
+        """Windows with their neighbours [B, F, W, C] -> code [B, C], differentiable."""
+        code = self.hearing(windows).mean(0)
+        return torch.tanh(code) if self.config.audio_training == "end-to-end" else self.calibration(code)
+
+    # ---- driving
+
+    def pose_features(self, camera_from_head: np.ndarray) -> np.ndarray:
+        """Head pose [T, 12]: rotation vector and translation (cm), then the same smoothed; not standardised."""
+        turn = Rotation.from_matrix(camera_from_head[:, :3, :3]).as_rotvec()
+        pose = np.column_stack([turn, camera_from_head[:, :3, 3]])
+        return np.column_stack([pose, gaussian_filter1d(pose, SMOOTHING_FRAMES, axis=0)])
+
+    def controls(self, drive: Drive) -> Controls:
+        """A drive on this model's device, hearing and torso prediction done."""
+        pose = torch.as_tensor(self.pose_features(drive.camera_from_head), dtype=torch.float32, device=self.device)
+        pose = ((pose - self.pose_mean) / self.pose_scale).clamp(-LIMIT, LIMIT)
+        code = drive.mouth_code if drive.mouth_code is not None else self.code(drive.audio)
+        matrix = torch.as_tensor(drive.camera_from_head, dtype=torch.float32, device=self.device)
+        torso = self.torso.predict(pose) if drive.torso is None else torch.as_tensor(drive.torso, device=self.device)
+        return Controls(
+            rotation=matrix[:, :3, :3],
+            translation=matrix[:, :3, 3],
+            code=torch.as_tensor(code, dtype=torch.float32, device=self.device),
+            eyes=torch.as_tensor(drive.eyes, dtype=torch.float32, device=self.device)[:, None],
+            pose=pose,
+            torso=torso.float(),
+        )
+
+    #   audio ─► AudioEncoder ─► mouth code ─┐
+    #                                        ├─► embedding ─► a ──────────┐
+    #   eyes ────────────────────────────────┘                            │
+    #                                                                     ▼
+    #   face Gaussians   x ─► tri-plane ─► p(x) ─► Gated Fusion(p, a, e) ─► head ─► dx, dr, ds ─┐
+    #   mouth Gaussians  x ─► tri-plane ─► p(x) ─► Gated Fusion(p, a, e) ─► head ─► dx ─────────┤
+    #                                                                     head pose [R | t] ────┤
+    #   torso Gaussians  x ─► tracked similarity + residual(x, pose) ───────────────────────────┤
+    #                                                                                           ▼
+    #                                        one depth-sorted splatting pass over the background plate ─► frame
+    def forward(self, control: Controls, is_static: bool = False) -> Splats:
+        """Gaussians of one frame, in camera space. is_static leaves out all deformation (the first training stage)."""
+        if is_static:
+            face, mouth = _at_rest(self.face.cloud), _at_rest(self.mouth.cloud)
+        else:
+            a = self.embed(control.code, control.eyes)
+            face = self.face(a, control.eyes)
+            mouth = self.mouth(a, control.eyes)
+        head_means = torch.cat([face[0], mouth[0]])
+        head_quats = torch.cat([face[1], mouth[1]])
+        means = [head_means @ control.rotation.T + control.translation]
+        quats = [quaternion_product(quaternion_from_matrix(control.rotation).expand_as(head_quats), head_quats)]
+        scales, clouds = [face[2], mouth[2]], [self.face.cloud, self.mouth.cloud]
+        if self.config.torso == "rendered":
+            torso = self.torso(control.pose, control.torso, self.config.focal_px / self.config.size)
+            means, quats, scales = [*means, torso[0]], [*quats, torso[1]], [*scales, torso[2]]
+            clouds.append(self.torso.cloud)
+        return Splats(
+            means=torch.cat(means),
+            quats=torch.cat(quats),
+            scales=torch.cat(scales),
+            opacities=torch.cat([cloud.opacities for cloud in clouds]),
+            colors=torch.cat([cloud.colors for cloud in clouds]),
+            motion=torch.cat([face[3], mouth[3]]),
+        )
+
+    def draw(self, control: Controls, background: Tensor | None = None, is_static: bool = False, backend: str = "auto"):
+        """One frame as a differentiable Rendering over `background` [3, H, W] (the plate by default), and its Splats."""
+        splats = self(control, is_static)
+        background = self.plate if background is None else background
+        camera = torch.as_tensor(self.camera.matrix(), dtype=torch.float32)
+        rendering = rasterize(*splats.scene(), camera, self.size, self.size, background=background, backend=backend)
+        return rendering, splats
+
+    @torch.no_grad()
+    def render(
+        self, drive: Drive, *, backgrounds: Iterator[np.ndarray] | None = None, backend: str = "auto"
+    ) -> Iterator[np.ndarray]:
+        """Frames [H, W, 3] uint8, one after the other. backgrounds: true torso frames for torso=gt avatars."""
+        controls = self.controls(drive)
+        camera = torch.as_tensor(self.camera.matrix(), dtype=torch.float32)
+        for frame in range(len(controls)):
+            background = self.plate
+            if backgrounds is not None:
+                picture = torch.from_numpy(next(backgrounds)).to(self.device)
+                background = picture.permute(2, 0, 1).float() / 255
+            splats = self(controls[frame])
+            yield render_uint8(
+                *splats.scene(), camera, self.size, self.size, background=background, backend=backend
+            )
+
+
+def _at_rest(cloud) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return cloud.means, cloud.quats, cloud.scales, torch.zeros_like(cloud.means)

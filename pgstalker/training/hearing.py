@@ -1,0 +1,109 @@
+"""Stage A of two-stage training: the audio encoder learns the mouth code from landmarks.
+
+Twenty seconds of pictures alone leave the lips almost still (recipe: end-to-end training moves them a quarter of the
+way); twenty seconds of landmarks do not. Cross-fitted members, which never saw the frames they predict, are trained in
+the same grouped network: they calibrate the amplitude and give the renderer codes like those it will meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pgstalker.audio.features import AudioFeatures
+from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.config import TalkerConfig
+
+FOLDS = 4
+MEMBERS_PER_FOLD = 2
+GAP_FRAMES = 8
+"""Kept out on either side of a fold, since neighbouring windows overlap."""
+BATCH = 32
+SHIFTS = (-1, 0, 1)
+NOISE, BAND_OFFSET, GAIN = 0.3, 0.2, 0.2
+SILENCE_SHARE = 0.06
+QUIET_QUANTILE = 0.05
+
+
+@dataclass
+class Hearing:
+    """The trained encoder, and for each training frame the code that members which never saw it predict [T, C]."""
+
+    encoder: AudioEncoder
+    unseen_codes: np.ndarray
+
+
+def train_hearing(
+    features: AudioFeatures, samples: np.ndarray, codes: np.ndarray, config: TalkerConfig, epochs: int, seed: int,
+    progress=None,
+) -> Hearing:
+    """samples [S] float32 and mouth codes [T, C] of the training part. progress(share, loss) is called now and then."""
+    torch.manual_seed(seed)
+    frames = len(codes)
+    statistics = features.measure(samples)
+    variants = torch.stack(
+        [
+            neighbours(torch.from_numpy(features.extract(samples, frames, statistics, s)), config.attention_frames)
+            for s in SHIFTS
+        ]
+    )
+    quiet = torch.from_numpy(features.extract(np.zeros(16_000, np.float32), 1, statistics))[0]
+    target = torch.from_numpy(codes)
+    closed = target[codes[:, 0] <= np.quantile(codes[:, 0], QUIET_QUANTILE)].mean(0)
+    pools = _pools(frames, config.members)
+    encoder = AudioEncoder(features.channels, features.window, config.attention_frames, codes.shape[1], len(pools))
+    optimizer = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.05)
+    steps = epochs * frames // BATCH
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    rng = np.random.default_rng((seed, 3))
+    for step in range(steps):
+        index = torch.from_numpy(np.stack([rng.choice(pool, BATCH) for pool in pools]))
+        variant = torch.from_numpy(rng.integers(0, len(SHIFTS), index.shape))
+        windows = _augment(variants[variant, index], quiet, rng)
+        wanted = target[index]
+        silent = torch.from_numpy(rng.random(index.shape) < SILENCE_SHARE)
+        windows[silent] = quiet + 0.1 * torch.randn_like(windows[silent])
+        wanted = torch.where(silent[..., None], closed, wanted)
+        loss = ((encoder(windows) - wanted) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if progress and step % 20 == 0:
+            progress(step / steps, float(loss.detach()))
+    encoder.eval()
+    with torch.no_grad():
+        predicted = torch.cat([encoder(part) for part in variants[SHIFTS.index(0)].split(512)], 1).numpy()
+    return Hearing(encoder.kept(list(range(config.members))), _unseen(predicted, pools, config.members, frames))
+
+
+def _pools(frames: int, members: int) -> list[np.ndarray]:
+    """Training frames of each member: all for the first `members`, then everything but one fold and its margins."""
+    pools = [np.arange(frames)] * members
+    for low, high in _folds(frames):
+        keep = np.r_[0 : max(0, low - GAP_FRAMES), min(frames, high + GAP_FRAMES) : frames]
+        pools += [keep] * MEMBERS_PER_FOLD
+    return pools
+
+
+def _folds(frames: int) -> list[tuple[int, int]]:
+    edges = np.linspace(0, frames, FOLDS + 1).astype(int)
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _unseen(predicted: np.ndarray, pools: list[np.ndarray], members: int, frames: int) -> np.ndarray:
+    unseen = np.empty(predicted.shape[1:], np.float32)
+    for fold, (low, high) in enumerate(_folds(frames)):
+        first = members + fold * MEMBERS_PER_FOLD
+        unseen[low:high] = predicted[first : first + MEMBERS_PER_FOLD, low:high].mean(0)
+    return unseen
+
+
+def _augment(windows: torch.Tensor, quiet: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Noise, a tilt per band and a gain for each example [M, B, F, W, C]: other voices, rooms and levels."""
+    shape = windows.shape
+    per_band = torch.randn(*shape[:2], 1, 1, shape[-1]) * BAND_OFFSET
+    per_example = torch.randn(*shape[:2], 1, 1, 1) * GAIN
+    return windows + NOISE * torch.randn(shape) + per_band + per_example

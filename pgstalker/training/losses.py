@@ -1,0 +1,31 @@
+"""What a frame is judged by while training."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pgstalker.rendering import ssim
+
+SSIM_WEIGHT = 0.2
+MOUTH_WEIGHT = 3.0
+MOTION_WEIGHT = 1e-3
+
+
+def pixel_weights(side: int, box: tuple[int, int, int, int], device: torch.device) -> Tensor:
+    """[H, W]: MOUTH_WEIGHT inside the mouth's box, 1 elsewhere."""
+    weights = torch.ones(side, side, device=device)
+    top, bottom, left, right = box
+    weights[top:bottom, left:right] = MOUTH_WEIGHT
+    return weights
+
+
+def photometric(image: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Weighted L1 + 0.2 (1 - SSIM) of [3, H, W] pictures (TalkingGaussian's mix: the L1 keeps weight 1)."""
+    absolute = ((image - target).abs() * weights).sum() / (3 * weights.sum())
+    return absolute + SSIM_WEIGHT * (1 - ssim(image, target, weights))
+
+
+def small_motion(motion: Tensor) -> Tensor:
+    """Mean squared motion [M, 3] cm, lightly: what need not move stays."""
+    return MOTION_WEIGHT * (motion**2).sum(1).mean()

@@ -1,0 +1,231 @@
+"""Subject in, avatar out: both stages, with progress, checkpoints and resumption."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pgstalker import __version__
+from pgstalker.avatar.format import Avatar, IdleMotion
+from pgstalker.errors import ConfigError
+from pgstalker.gaussians.initialise import Initialiser
+from pgstalker.models.config import TalkerConfig, check_switches
+from pgstalker.models.mouth_code import MouthBasis
+from pgstalker.models.talker import Talker
+from pgstalker.subject import Subject
+from pgstalker.training import checkpoint
+from pgstalker.training.data import TrainingData
+from pgstalker.training.hearing import train_hearing
+from pgstalker.training.presets import SHARES, Preset, preset
+from pgstalker.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+CHECKPOINT_SECONDS = 30
+END_TO_END_CODE = 16
+CALIBRATION_STRENGTH = 0.7
+TRIAL_STEPS = 60
+
+Progress = Callable[[str, float, dict], None]
+"""Called with the stage's name, its share done in [0, 1], and numbers to show."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What decides the outcome, and so must be the same when a run is taken up again."""
+
+    preset: str
+    size: int
+    steps: int
+    seed: int
+    switches: tuple[tuple[str, str], ...]
+    subject_sha256: str
+
+    def to_dict(self) -> dict:
+        return {**self.__dict__, "switches": dict(self.switches)}
+
+
+def train(
+    subject_folder: Path | str, out: Path | str, *, preset_name: str = "quick", size: int | None = None,
+    steps: int | None = None, minutes: float | None = None, device: str = "auto",
+    switches: dict[str, str] | None = None, seed: int = 0, resume: bool = False, progress: Progress | None = None,
+) -> Avatar:
+    """Train an avatar of a prepared subject and save it in `out`.
+
+    steps overrides the preset; minutes measures this machine first and chooses the steps that fit (the avatar records
+    them, and steps=N repeats it). A checkpoint beside `out` is kept up to date at least every CHECKPOINT_SECONDS.
+    Raises SubjectError, ConfigError.
+    """
+    chosen, out = preset(preset_name), Path(out)
+    switches = check_switches(dict(switches or {}))
+    report = progress or (lambda stage, share, numbers: None)
+    target = _device(device)
+    subject = Subject.load(subject_folder)
+    size = size or min(chosen.size, subject.camera.width)
+    started = time.monotonic()
+    report("load", 0.0, {})
+    data = TrainingData.load(subject_folder, size)
+    if minutes is not None:
+        steps = _steps_in(minutes, data, subject, chosen, switches, seed, target)
+        log.info("%.1f minutes are %d steps on this machine; --steps %d repeats this run", minutes, steps, steps)
+    options = TrainingOptions(
+        preset_name, size, steps or chosen.steps, seed, tuple(sorted(switches.items())),
+        subject.manifest["source"]["sha256"],
+    )
+    path = out.with_name(f".{out.name}.checkpoint.safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if resume and path.exists():
+        trainer, spent = _resumed(path, options, data, chosen, target)
+    else:
+        trainer, spent = _fresh(options, data, subject, chosen, target, report), 0.0
+    trainer_loop(trainer, path, options, report, spent)
+    talker = trainer.finish()
+    seconds = spent + time.monotonic() - started
+    avatar = _avatar(talker, data, subject, options, seconds, target)
+    avatar.save(out)
+    path.unlink(missing_ok=True)
+    return avatar
+
+
+def trainer_loop(trainer: Trainer, path: Path, options: TrainingOptions, report: Progress, spent: float) -> None:
+    """Steps to the end, with checkpoints and progress (loss and PSNR are running means)."""
+    started = last_saved = last_told = time.monotonic()
+    first, loss, psnr = trainer.step_number, None, None
+    while trainer.step_number < trainer.steps:
+        result = trainer.step()
+        loss = result.loss if loss is None else 0.98 * loss + 0.02 * result.loss
+        psnr = result.psnr if psnr is None else 0.98 * psnr + 0.02 * result.psnr
+        now = time.monotonic()
+        if now - last_told > 0.5 or trainer.step_number == trainer.steps:
+            last_told, rate = now, (trainer.step_number - first) / (now - started)
+            report(
+                result.stage,
+                trainer.step_number / trainer.steps,
+                {
+                    "step": trainer.step_number, "loss": loss, "psnr": psnr, "gaussians": result.gaussians,
+                    "per_second": rate, "seconds_left": (trainer.steps - trainer.step_number) / rate,
+                },
+            )
+        if now - last_saved > CHECKPOINT_SECONDS:
+            _save(trainer, path, options, spent + now - started)
+            last_saved = time.monotonic()
+
+
+def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float) -> None:
+    header = {
+        "options": options.to_dict(), "talker": trainer.talker.config.to_dict(), "step": trainer.step_number,
+        "seconds": seconds,
+    }
+    checkpoint.save(path, trainer.state(), header)
+
+
+def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device) -> tuple[Trainer, float]:
+    tensors, header = checkpoint.load(path)
+    if header["options"] != json.loads(json.dumps(options.to_dict())):
+        differing = [k for k, v in options.to_dict().items() if header["options"].get(k) != v]
+        raise ConfigError(
+            f"the checkpoint {path} was made with other {', '.join(differing)}; "
+            "repeat its options or train without --resume"
+        )
+    talker = Talker(TalkerConfig.from_dict(header["talker"])).to(device)
+    talker.load_state_dict({n.removeprefix("talker/"): v for n, v in tensors.items() if n.startswith("talker/")})
+    unseen = tensors["unseen"].numpy() if "unseen" in tensors else None
+    trainer = Trainer(talker, data, options.steps, chosen.cap, options.seed, unseen)
+    trainer.restore(tensors, header["step"])
+    return trainer, header["seconds"]
+
+
+def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, report: Progress) -> Trainer:
+    torch.manual_seed(options.seed)
+    switches = dict(options.switches)
+    is_end_to_end = switches.get("audio_training") == "end-to-end"
+    config = TalkerConfig(
+        size=options.size,
+        focal_px=subject.camera.scaled(options.size).focal_px,
+        resolution=chosen.resolution,
+        **({"code_size": END_TO_END_CODE, "members": 1} if is_end_to_end else {}),
+        **switches,
+    )
+    start = Initialiser(
+        data.pictures, data.labels, data.drive.camera_from_head, data.surface, subject.camera.scaled(options.size),
+        options.seed,
+    )
+    counts = {name: round(chosen.initial * share) for name, share in SHARES.items()}
+    clouds = {name: getattr(start, name)(count) for name, count in counts.items()}
+    config = replace(config, counts={name: len(cloud["means"]) for name, cloud in clouds.items()})
+    talker = Talker(config)
+    for name, cloud in clouds.items():
+        talker.clouds[name].fill({key: torch.as_tensor(value, dtype=torch.float32) for key, value in cloud.items()})
+    low, high = start.mouth_box()
+    talker.mouth.place(torch.as_tensor(low, dtype=torch.float32), torch.as_tensor(high, dtype=torch.float32))
+    talker.torso.centre.copy_(torch.as_tensor(start.torso_centre(subject.manifest.get("torso_pivot"))))
+    talker.plate.copy_(torch.from_numpy(data.plate).permute(2, 0, 1))
+    pose = talker.pose_features(data.drive.camera_from_head)
+    talker.pose_mean.copy_(torch.as_tensor(pose.mean(0)))
+    talker.pose_scale.copy_(torch.as_tensor(pose.std(0) + 1e-6))
+    talker.torso.fit_motion((pose - pose.mean(0)) / (pose.std(0) + 1e-6), data.drive.torso)
+    talker.audio_statistics.copy_(torch.as_tensor(talker.features.measure(data.samples)))
+    talker.mouth_basis = MouthBasis.fit(data.landmarks, config.code_size)
+    unseen = None
+    if not is_end_to_end:
+        unseen = _hear(talker, data, chosen, options.seed, report)
+    return Trainer(talker.to(device), data, options.steps, chosen.cap, options.seed, unseen)
+
+
+def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> np.ndarray:
+    """Stage A; the cross-fitted codes it returns are calibrated like those of a real drive."""
+    codes = talker.mouth_basis.encode(data.landmarks)
+    hearing = train_hearing(
+        talker.features, data.samples, codes, talker.config, chosen.hearing_epochs, seed,
+        lambda share, loss: report("hearing", share, {"loss": loss}),
+    )
+    talker.hearing = hearing.encoder
+    talker.calibration.fit(hearing.unseen_codes, codes, CALIBRATION_STRENGTH)
+    with torch.no_grad():
+        return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
+
+
+def _steps_in(minutes: float, data, subject, chosen: Preset, switches: dict, seed: int, device) -> int:
+    """How many steps fit: a trial of TRIAL_STEPS is timed and thrown away."""
+    started = time.monotonic()
+    options = TrainingOptions("", data.pictures.shape[1], chosen.steps, seed, tuple(switches.items()), "")
+    trial = _fresh(options, data, subject, chosen, device, lambda *_: None)
+    prepared = time.monotonic() - started
+    trial.step_number = trial.steps // 2
+    for timed in (False, True):
+        clock = time.monotonic()
+        for _ in range(TRIAL_STEPS if timed else 10):
+            trial.step()
+    rate = TRIAL_STEPS / (time.monotonic() - clock)
+    return max(TRIAL_STEPS, int(rate * (minutes * 60 - prepared)))
+
+
+def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float, device) -> Avatar:
+    drive = replace(data.drive, torso=data.drive.torso if data.torso_tracked else None)
+    calm = int(np.argmin(np.abs(data.aperture - np.quantile(data.aperture, 0.2)) + data.drive.eyes))
+    provenance = {
+        **options.to_dict(), "source_name": subject.manifest["source"]["name"], "seconds": round(seconds, 1),
+        "train_frames": len(data), "gaussians": sum(talker.config.counts.values()), "device": str(device),
+        "pgstalker": __version__, "torch": torch.__version__, "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+    }
+    idle = IdleMotion(drive.camera_from_head, drive.torso, drive.eyes)
+    return Avatar(talker, idle, data.pictures[calm], provenance)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+        log.info("device %s (chosen: %s)", name, "CUDA is there" if name == "cuda" else "no CUDA device")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch sees no CUDA device; use --device cpu or auto")
+    if name not in ("cpu", "cuda"):
+        raise ConfigError(f"--device {name} is unknown; use auto, cpu or cuda")
+    return torch.device(name)

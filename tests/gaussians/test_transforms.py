@@ -1,0 +1,39 @@
+"""Quaternions against scipy's rotations."""
+
+import numpy as np
+import torch
+from scipy.spatial.transform import Rotation
+
+from pgstalker.gaussians.transforms import matrix_from_quaternion, quaternion_from_matrix, quaternion_product
+
+
+def rotations(count: int = 200) -> Rotation:
+    """Random ones, and half turns and near half turns about each axis, where careless formulas divide by zero."""
+    turns = [np.pi * axis * f for axis in np.eye(3) for f in (1, 1 - 1e-9, 0, 1e-9)]
+    return Rotation.concatenate([Rotation.random(count, rng=0), Rotation.from_rotvec(turns)])
+
+
+def test_matrices_agree_with_scipy():
+    known = rotations()
+    quats = torch.from_numpy(known.as_quat(scalar_first=True)) * 3.5
+    assert np.allclose(matrix_from_quaternion(quats).numpy(), known.as_matrix(), atol=1e-12)
+
+
+def test_there_and_back():
+    matrices = torch.from_numpy(rotations().as_matrix())
+    quats = quaternion_from_matrix(matrices)
+    assert torch.allclose(quats.norm(dim=-1), torch.ones(len(quats), dtype=torch.float64))
+    assert (quats[:, 0] >= 0).all()
+    assert torch.allclose(matrix_from_quaternion(quats), matrices, atol=1e-8)
+
+
+def test_the_product_turns_by_the_second_first():
+    a, b = rotations(), rotations()[::-1]
+    product = quaternion_product(*(torch.from_numpy(r.as_quat(scalar_first=True)) for r in (a, b)))
+    assert np.allclose(matrix_from_quaternion(product).numpy(), (a * b).as_matrix(), atol=1e-12)
+
+
+def test_gradients_pass():
+    quats = torch.randn(5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    assert torch.autograd.gradcheck(matrix_from_quaternion, quats)
+    assert torch.autograd.gradcheck(lambda q: quaternion_from_matrix(matrix_from_quaternion(q)), quats)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pgstalker.avatar import Avatar, drive_from_subject
+from pgstalker.avatar import Avatar, drive_from_subject, true_torsos
 from pgstalker.landmarks import EYE_CORNERS
 from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
 from pgstalker.media import probe, read_frames
@@ -54,14 +54,15 @@ def box_psnr(images: np.ndarray, truths: np.ndarray, boxes: np.ndarray) -> np.nd
 
 def apertures(images: np.ndarray) -> np.ndarray:
     """Lip aperture [T] seen by the landmarker on each picture by itself, enlarged to 512 px; NaN where no face is."""
-    import cv2
+    from PIL import Image
 
     from pgstalker.tracking.landmarks import FaceLandmarker
 
     values = np.full(len(images), np.nan)
     with FaceLandmarker(is_video=False) as landmarker:
         for frame, image in enumerate(images):
-            faces = landmarker.track(cv2.resize(image, (512, 512), interpolation=cv2.INTER_CUBIC))
+            large = Image.fromarray(image).resize((512, 512), Image.Resampling.BICUBIC)
+            faces = landmarker.track(np.asarray(large))
             if faces:
                 values[frame] = lip_aperture(faces[0][None])[0]
     return values
@@ -143,7 +144,7 @@ def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path) -> dict:
         for torso in ("tracked", "predicted"):
             drive, _ = drive_from_subject(avatar, subject, "held-out", mouth=mouth, torso=torso)
             started = time.monotonic()
-            images = np.stack(list(avatar.talker.render(drive)))
+            images = np.stack(list(avatar.talker.render(drive, backgrounds=true_torsos(avatar, subject, "held-out"))))
             seconds = time.monotonic() - started
             name = f"{mouth}_mouth_{torso}_torso"
             result[name] = judge(images, truths[train:], labels, heads, mouths, real)
@@ -166,7 +167,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     from pgstalker.tracking import prepare
-    from pgstalker.training import train
+    from pgstalker.training import TrainingRequest, train
 
     folder = arguments.work / arguments.clip.stem
     subject_folder = folder / "subject"
@@ -176,10 +177,11 @@ def main() -> None:
         prepare(arguments.clip, subject_folder)
         result["prepare_seconds"] = round(time.monotonic() - started, 1)
     started = time.monotonic()
-    avatar = train(
-        subject_folder, folder / "avatar", preset_name=arguments.preset, size=arguments.size, steps=arguments.steps,
-        device=arguments.device, switches=dict(pair.split("=", 1) for pair in arguments.set), seed=arguments.seed,
+    request = TrainingRequest(
+        preset=arguments.preset, size=arguments.size, steps=arguments.steps, device=arguments.device,
+        switches=dict(pair.split("=", 1) for pair in arguments.set), seed=arguments.seed,
     )
+    avatar = train(subject_folder, folder / "avatar", request)
     result["train_seconds"] = round(time.monotonic() - started, 1)
     result |= {name: avatar.provenance[name] for name in ("size", "steps", "gaussians", "device", "cpus", "threads")}
     result |= measure(avatar, Subject.load(subject_folder), arguments.clip, folder)

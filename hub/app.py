@@ -14,7 +14,7 @@ from hub.jobs import Gallery
 from hub.tabs import create
 from hub.theme import CSS, theme
 from pgstalker.devices import choose_device
-from pgstalker.errors import EnvironmentMissing
+from pgstalker.errors import AvatarError, EnvironmentMissing
 from pgstalker.media.limits import MAX_AUDIO_S
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,9 @@ def build(gallery: Gallery, max_seconds: float = MAX_AUDIO_S) -> gr.Blocks:
         title=f"{messages.TITLE}: {messages.PITCH}", analytics_enabled=False,
         delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S),
     ) as page:  # fmt: skip
-        gr.HTML(messages.header(device_name(gallery.device)))
+        gr.HTML(messages.header(device_name(gallery.device)), padding=False)
         leave = create.build(gallery, max_seconds)
-        page.unload(lambda request: leave(request) and None)
+        page.unload(leave)
     return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
 
 
@@ -42,7 +42,7 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True):
         return page.launch(
             server_name=host, server_port=port, share=False, theme=theme(), css_paths=CSS, footer_links=["api"],
             run_history=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
-            prevent_thread_lock=not block, quiet=not block,
+            prevent_thread_lock=not block, quiet=True,
         )  # fmt: skip
     except OSError as error:
         raise EnvironmentMissing(
@@ -55,6 +55,8 @@ def serve(host: str, port: int, device: str, avatars: Path) -> None:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     gallery = Gallery(SAMPLE_DATA, avatars, str(choose_device(device)))
     threading.Thread(target=warm_up, args=(gallery,), daemon=True).start()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log.info("open http://%s:%d (stop with Ctrl+C)", host, port)
     launch(build(gallery), host, port)
 
 
@@ -66,7 +68,11 @@ def warm_up(gallery: Gallery) -> None:
 
     if gallery.first is None:
         return
-    avatar = gallery.load(gallery.first.id)
+    try:
+        avatar = gallery.load(gallery.first.id)
+    except AvatarError as error:
+        log.warning("%s", error)
+        return
     next(avatar.talker.render(drive_from_audio(avatar, np.zeros(640, np.float32))))
     log.info("avatar %s is ready", gallery.first.id)
 

@@ -15,12 +15,12 @@ log = logging.getLogger(__name__)
 
 TITLE = "PGSTalker"
 PITCH = "One short video makes an avatar. Any voice makes it speak."
-WHO, SAY, SEE = "Who speaks", "What to say", "The video"
+WHO, SAY, SEE = "Who speaks", "What to say", "Watch"
 CONSENT = "I may use this voice, and I will tell viewers that the video is generated."
 NEEDS_AUDIO = "There is no sound yet: choose a file, record one, or take the sample voice."
 NEEDS_CONSENT = "Please confirm that you may use this voice: tick the box above the button."
 STOPPED = "Stopped. Nothing was kept."
-READY = "Ready. Press play to hear the sample, or give a voice and press Generate."
+READY = "Ready. Play the sample, or give a voice and press Generate."
 READY_WITHOUT_SAMPLE = "Ready. Give a voice and press Generate."
 NO_AVATAR = "No avatar yet. Make one with the two commands below, then start this page again."
 OWN_AVATAR = """A portrait video of 20 seconds or more, one person, facing the camera, is enough. In a terminal:
@@ -31,7 +31,7 @@ python -m pgstalker train subjects/me --out avatars/me
 ```
 
 Start this page again and the avatar stands in the list. Film yourself, or somebody who agreed to it."""
-PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted within the hour."
+PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted after about an hour."
 STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
 
 
@@ -55,9 +55,10 @@ def error(problem: Exception) -> gr.Error:
 
 
 def sentence(problem: Exception) -> str:
-    """The problem as a sentence: one line, without a folder's path."""
+    """The problem as one line that ends; a file's name at its start is left as it is."""
     text = " ".join(str(problem).split())
-    return text[:1].upper() + text[1:].rstrip(".") + "."
+    is_word = text.partition(" ")[0].isalpha()
+    return (text[:1].upper() + text[1:] if is_word else text).rstrip(".") + "."
 
 
 def status(text: str, detail: str = "", share: float | None = None, tone: str = "calm") -> str:

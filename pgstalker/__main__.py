@@ -60,14 +60,14 @@ class Train:
     """Go on from the checkpoint beside OUT."""
 
     def run(self) -> None:
-        from pgstalker.training import train
+        from pgstalker.training import TrainingRequest, train
 
+        request = TrainingRequest(
+            preset=self.preset, size=self.size, steps=self.steps, minutes=self.minutes, device=self.device,
+            switches=_pairs(self.switches), seed=self.seed, resume=self.resume,
+        )
         with _Bar("train") as bar:
-            avatar = train(
-                self.subject, self.out, preset_name=self.preset, steps=self.steps, minutes=self.minutes,
-                size=self.size, device=self.device, switches=_pairs(self.switches), seed=self.seed,
-                resume=self.resume, progress=bar.show,
-            )
+            avatar = train(self.subject, self.out, request, bar.show)
         facts = avatar.provenance
         print(f"{self.out}: {facts['gaussians']} Gaussians, {facts['steps']} steps, {facts['seconds']:.0f} s")
 
@@ -118,21 +118,26 @@ class Export:
 
 
 class _Bar:
-    """One line of progress on the terminal: stage, share, numbers."""
+    """Progress on the terminal: one line that changes; in a log, a line whenever the stage does."""
 
     def __init__(self, title: str):
         from tqdm import tqdm
 
-        self.bar = tqdm(total=1.0, desc=title, bar_format="{desc} {percentage:3.0f}%|{bar:24}| {elapsed}{postfix}")
+        self.stage = title
+        self.is_terminal = sys.stderr.isatty()
+        layout = "{desc} {percentage:3.0f}%|{bar:24}| {elapsed}{postfix}"
+        self.bar = tqdm(total=1.0, desc=title, bar_format=layout, disable=not self.is_terminal)
 
     def show(self, stage: str, share: float, numbers: dict | None = None) -> None:
-        numbers = numbers or {}
-        self.bar.set_description_str(f"{stage:<12}")
-        self.bar.set_postfix_str(
-            " ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in numbers.items())
-        )
-        self.bar.n = min(1.0, share)
-        self.bar.refresh()
+        values = [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in (numbers or {}).items()]
+        if self.is_terminal:
+            self.bar.set_description_str(f"{stage:<12}", refresh=False)
+            self.bar.set_postfix_str(" ".join(values), refresh=False)
+            self.bar.n = min(1.0, share)
+            self.bar.refresh()
+        elif stage != self.stage:
+            print(f"{stage} {share:.0%} {' '.join(values)}", file=sys.stderr, flush=True)
+        self.stage = stage
 
     def __enter__(self) -> _Bar:
         return self

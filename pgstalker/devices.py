@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ log = logging.getLogger(__name__)
 CHOICES = ("auto", "cpu", "cuda")
 
 
+@functools.cache
 def choose_device(wish: str) -> torch.device:
-    """ "auto", "cpu" or "cuda" to the device that there is; says which and why. Raises ConfigError."""
+    """ "auto", "cpu" or "cuda" to the device that there is; says which and why where it chose. Raises ConfigError."""
     import torch
 
     if wish not in CHOICES:
@@ -24,6 +26,6 @@ def choose_device(wish: str) -> torch.device:
     if wish == "cuda" and not has_cuda:
         raise ConfigError("--device cuda: torch sees no CUDA device; use --device cpu or auto")
     chosen = "cuda" if has_cuda and wish != "cpu" else "cpu"
-    reason = "asked for" if wish == chosen else "CUDA is there" if has_cuda else "no CUDA device"
-    log.info("device %s (%s)", chosen, reason)
+    if wish == "auto":
+        log.info("device %s, since %s", chosen, "CUDA is there" if has_cuda else "there is no CUDA device")
     return torch.device(chosen)

@@ -1,8 +1,10 @@
 """The subject folder: a prepared portrait video, self-describing, read by training and by re-rendering.
 
     subject.json   manifest: schema, source, camera, frames, split, crop, audio, quality, warnings, sha256 of each file
-    frames.mp4     size x size at 25 fps, near lossless, no sound          labels.mkv  lossless tracking.masks.Label
-    tracks.npz     what SubjectTracks names                                audio.wav   16 kHz mono, as long as the frames
+    frames.mp4     size x size at 25 fps, near lossless, no sound
+    labels.mkv     lossless, values of tracking.masks.Label
+    tracks.npz     what SubjectTracks names
+    audio.wav      16 kHz mono, as long as the frames
     sheet.png      for a person to judge
 
 Reading needs numpy and ffmpeg only. The pictures are looked for when they are read, so that a folder whose frames were
@@ -29,6 +31,9 @@ MANIFEST, FRAMES, LABELS, TRACKS, AUDIO, SHEET = (
     "subject.json", "frames.mp4", "labels.mkv", "tracks.npz", "audio.wav", "sheet.png"
 )  # fmt: skip
 NEEDED = ("camera", "fps", "frames", "train_frames", "torso_tracked", "files")
+
+TORSO_LABEL = 1
+"""Labels up to this one are background and torso."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Subject:
     def _read(self, name: str, size: int | None, start: int, count: int | None, **options) -> Iterator[np.ndarray]:
         _check_file(self.folder, name, self.manifest)
         wanted = self.frames_count - start if count is None else count
-        assert 0 <= start and 0 <= wanted <= self.frames_count - start, f"frames {start} + {wanted} are not in the clip"
+        assert start >= 0 and 0 <= wanted <= self.frames_count - start, f"frames {start} + {wanted} are not in the clip"
         if not wanted:
             return
         scaled = (size, size) if size and size != self.size else None
@@ -118,6 +123,14 @@ class Subject:
             yield frame
         if frames < wanted:
             raise SubjectError(f"{self.folder / name} ends after {start + frames} frames of {self.frames_count}")
+
+
+def torso_over(plate: np.ndarray, picture: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The true torso and background of a frame, the plate where the head was: uint8 [H, W, 3].
+
+    plate [H, W, 3] float32 in [0, 1], picture uint8 [H, W, 3], labels uint8 [H, W]. What methods that do not model the
+    torso are drawn over (torso=gt)."""
+    return np.where(labels[..., None] <= TORSO_LABEL, picture, (plate * 255 + 0.5).astype(np.uint8))
 
 
 def sha256_of(path: str | Path) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 FPS = 25
 SAMPLE_RATE_HZ = 16_000
+TORSO_MOTION = 4
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Drive:
 
     camera_from_head  [T, 4, 4] float64, cm: head pose, OpenCV camera axes.
     eyes              [T] float32 in [0, 1]: 0 open, 1 closed.
-    torso             [T, 4] float32: (dx, dy) as a share of the picture's side, scale - 1, rotation in rad, of the
-                      torso against its reference frame; None: predicted from the head pose.
+    torso             [T, TORSO_MOTION] float32: (dx, dy) as a share of the picture's side, scale - 1, rotation in rad,
+                      of the torso against its reference frame; None: predicted from the head pose.
     audio             [T, window, channels] float32 features, or None where mouth_code is given.
     mouth_code        [T, C] float32: the tracked mouth itself, in place of what is heard; or None.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pgstalker.types import FPS, SAMPLE_RATE_HZ
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, TORSO_MOTION
 
 TINY_SIZE = 64
 
@@ -48,7 +48,8 @@ def idle_motion(frames: int = 60):
     blink = np.full(frames, 0.05, np.float32)
     for start in (14, 40):
         blink[start : start + 5] = [0.3, 0.7, 0.85, 0.6, 0.2]
-    torso = np.stack([0.01 * np.sin(t), 0 * t, 0 * t, 0.01 * np.cos(t)], 1).astype(np.float32)
+    torso = np.zeros((frames, TORSO_MOTION), np.float32)
+    torso[:, 0], torso[:, 3] = 0.01 * np.sin(t), 0.01 * np.cos(t)
     return IdleMotion(poses, torso, blink)
 
 

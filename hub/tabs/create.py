@@ -13,6 +13,11 @@ from hub.jobs import Gallery, Sitter, SpeakingJob, check_speech
 from pgstalker.avatar import RenderCancelled
 from pgstalker.errors import PgsError
 
+PLAY = """() => {
+  const video = document.querySelector("#video video");
+  if (video) video.paused ? video.play() : video.pause();
+}"""
+
 
 class Speaker:
     """The tab's handlers: one job per visitor, found again by the visitor's session when it is to stop."""
@@ -65,11 +70,15 @@ class Speaker:
                 self._jobs.pop(session, None)
                 job.close()
 
-    def stop(self, request: gr.Request) -> tuple:
-        """The visitor changed their mind, or left."""
+    def leave(self, request: gr.Request) -> None:
+        """The visitor has gone: nobody waits for the job any more."""
         job = self._jobs.get(request.session_hash or "")
         if job is not None:
             job.stop()
+
+    def stop(self, request: gr.Request) -> tuple:
+        """The visitor changed their mind."""
+        self.leave(request)
         return messages.status(messages.STOPPED), gr.update(visible=False)
 
     def choose(self, sitter_id: str) -> tuple:
@@ -94,7 +103,7 @@ def build(gallery: Gallery, max_seconds: float) -> Callable:
                 choices, value=first and first.id, label=messages.WHO, show_label=False, container=False,
                 visible=len(choices) > 1, elem_id="who",
             )  # fmt: skip
-            about = gr.HTML(card(first) if first else messages.status(messages.NO_AVATAR))
+            about = gr.HTML(card(first) if first else messages.status(messages.NO_AVATAR), padding=False)
             gr.Markdown(f"## 2. {messages.SAY}", elem_classes="pgs-step")
             audio = gr.Audio(
                 sources=["upload", "microphone"], type="filepath", label="Voice", elem_id="voice",
@@ -107,16 +116,18 @@ def build(gallery: Gallery, max_seconds: float) -> Callable:
             gr.Markdown(messages.limits(max_seconds), elem_classes="pgs-faint")
             consent = gr.Checkbox(label=messages.CONSENT, value=False, elem_id="consent")
             generate = gr.Button("Generate", variant="primary", size="lg", interactive=False, elem_id="generate")
-        with gr.Column(scale=6, min_width=320):
-            gr.Markdown(f"## 3. {messages.SEE}", elem_classes="pgs-step")
+        with gr.Column(scale=6, min_width=320, elem_classes="pgs-stage"):
+            gr.Markdown(f"## {messages.SEE}", elem_classes="pgs-step")
             video = gr.Video(
                 value=str(first.sample) if first and first.sample else None, label="Video", show_label=False,
-                interactive=False, buttons=["download"], elem_id="video", height=460,
+                interactive=False, buttons=["download"], elem_id="video",
             )  # fmt: skip
-            status = gr.HTML(opening(first), elem_id="status")
-            stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop")
+            status = gr.HTML(opening(first), elem_id="status", padding=False)
+            with gr.Row():
+                play = gr.Button("▶ Play", elem_id="play", size="sm", visible=bool(first and first.sample))
+                stop = gr.Button("Stop", variant="stop", size="sm", visible=False, elem_id="stop")
             with gr.Accordion("Receipt", open=False):
-                table = gr.HTML("Nothing was generated yet.", elem_id="receipt")
+                table = gr.HTML("Nothing was generated yet.", elem_id="receipt", padding=False)
                 receipt = gr.JSON(visible=False)
     with gr.Accordion("Make an avatar of your own", open=False):
         gr.Markdown(messages.OWN_AVATAR)
@@ -125,14 +136,15 @@ def build(gallery: Gallery, max_seconds: float) -> Callable:
     job = generate.click(
         speaker.generate, [sitter_id, audio, consent], [video, status, table, receipt, stop],
         validator=speaker.validate, api_name="generate", concurrency_limit=1, concurrency_id="render",
-        show_progress="full", show_progress_on=status,
+        show_progress="full", show_progress_on=status, scroll_to_output=True,
     )  # fmt: skip
     hidden = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     stop.click(speaker.stop, None, [status, stop], cancels=[job], **hidden)
+    play.click(None, js=PLAY)
     consent.change(lambda ticked: gr.update(interactive=bool(ticked) and bool(choices)), consent, generate, **hidden)
     sitter_id.change(speaker.choose, sitter_id, [about, video, status, try_voice], **hidden)
     try_voice.click(speaker.sample_voice, sitter_id, audio, **hidden)
-    return speaker.stop
+    return speaker.leave
 
 
 def card(sitter: Sitter) -> str:

@@ -3,7 +3,7 @@
 from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
 from pgstalker.avatar.export import export_ply
 from pgstalker.avatar.format import Avatar, IdleMotion
-from pgstalker.avatar.render import RenderCancelled, render_audio, render_subject, render_video
+from pgstalker.avatar.render import RenderCancelled, render_audio, render_subject, render_video, true_torsos
 
 __all__ = [
     "Avatar",
@@ -15,4 +15,5 @@ __all__ = [
     "render_audio",
     "render_subject",
     "render_video",
+    "true_torsos",
 ]

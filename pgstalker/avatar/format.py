@@ -24,6 +24,7 @@ from pgstalker.devices import choose_device
 from pgstalker.errors import AvatarError, ConfigError
 from pgstalker.files import replacing
 from pgstalker.subject import sha256_of
+from pgstalker.types import TORSO_MOTION
 
 if TYPE_CHECKING:
     from pgstalker.models.talker import Talker
@@ -46,8 +47,8 @@ A person who says any audio: Gaussians, driven by sound.
 
 @dataclass(frozen=True)
 class IdleMotion:
-    """How the person moved in the K training frames: camera_from_head [K, 4, 4] float64 cm, torso [K, 4] float32 as
-    Drive.torso or None where it was not tracked, blink [K] float32 in [0, 1]."""
+    """How the person moved in the K training frames: camera_from_head [K, 4, 4] float64 cm, torso [K, TORSO_MOTION]
+    float32 as Drive.torso or None where it was not tracked, blink [K] float32 in [0, 1]."""
 
     camera_from_head: np.ndarray
     torso: np.ndarray | None
@@ -56,7 +57,7 @@ class IdleMotion:
     def __post_init__(self):
         count = len(self.camera_from_head)
         assert count and self.camera_from_head.shape == (count, 4, 4) and self.blink.shape == (count,)
-        assert self.torso is None or self.torso.shape == (count, 4)
+        assert self.torso is None or self.torso.shape == (count, TORSO_MOTION)
 
     def __len__(self) -> int:
         return len(self.camera_from_head)
@@ -85,7 +86,7 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
 
         Raises AvatarError where something else stands there."""
         folder = Path(folder)
-        _check_replaceable(folder)
+        check_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         tag = secrets.token_hex(4)
         partial, previous = (folder.with_name(f".{folder.name}.{tag}.{kind}") for kind in ("part", "old"))
@@ -116,19 +117,17 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
     def _save_pretrained(self, save_directory: Path) -> None:
         """Every file under a temporary name first; the configuration, which vouches for the rest, last."""
         from PIL import Image
-        from safetensors.numpy import save_file as save_arrays
-        from safetensors.torch import save_file as save_tensors
+        from safetensors.numpy import save as pack_arrays
+        from safetensors.torch import save as pack_tensors
 
         folder = Path(save_directory)
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.talker.state_dict().items()}
         plate = (state["plate"].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
-        idle = {"camera_from_head": self.idle.camera_from_head.astype(np.float64)}
-        idle |= {"blink": self.idle.blink.astype(np.float32)}
-        if self.idle.torso is not None:
-            idle["torso"] = self.idle.torso.astype(np.float32)
+        tracks = {name: getattr(self.idle, name) for name in ("camera_from_head", "torso", "blink")}
+        idle = {name: np.ascontiguousarray(track) for name, track in tracks.items() if track is not None}
         writers = {
-            MODEL: lambda path: save_tensors(state, path),
-            IDLE: lambda path: save_arrays({name: np.ascontiguousarray(track) for name, track in idle.items()}, path),
+            MODEL: lambda path: path.write_bytes(pack_tensors(state)),
+            IDLE: lambda path: path.write_bytes(pack_arrays(idle)),
             POSTER: lambda path: Image.fromarray(self.poster).save(path, quality=92),
             PLATE: lambda path: Image.fromarray(plate).save(path),
         }
@@ -186,8 +185,8 @@ def _not_an_avatar(folder: Path) -> str:
     return f"{folder} is not an avatar: it has no {CONFIG}"
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Saving swaps the whole folder, so nothing that is not an avatar's may be in it."""
+def check_replaceable(folder: Path) -> None:
+    """Saving swaps the whole folder: raises AvatarError where something that is not an avatar's is in it."""
     if not folder.exists():
         return
     if not folder.is_dir():

@@ -11,8 +11,9 @@ import numpy as np
 
 from pgstalker import __version__
 from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
+from pgstalker.errors import AvatarError
 from pgstalker.media import VideoWriter, read_audio
-from pgstalker.subject import Subject
+from pgstalker.subject import Subject, torso_over
 from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def render_audio(
     cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Let the avatar say a media file: ceil(25 * seconds) frames, with that same sound in the video. The receipt."""
+    if avatar.talker.config.torso == "gt":
+        raise AvatarError("this avatar was trained with torso=gt and has no shoulders of its own; use --subject")
     if progress is not None:
         progress("listen", 0.0, {})
     started = time.perf_counter()
@@ -113,6 +116,18 @@ def render_subject(
 ) -> dict[str, Any]:
     """Re-render a part of a prepared subject with its own pose, eyes and sound; its pictures may be gone. The receipt.
 
-    An avatar trained with torso=gt is drawn over the plate alone. Raises SubjectError."""
-    drive, samples = drive_from_subject(avatar, Subject.load(subject), frames, mouth=mouth, torso=torso)
-    return render_video(avatar, drive, samples, out, progress=progress)
+    Only an avatar trained with torso=gt needs the pictures, for the torso it does not model. Raises SubjectError."""
+    source = Subject.load(subject)
+    drive, samples = drive_from_subject(avatar, source, frames, mouth=mouth, torso=torso)
+    backgrounds = true_torsos(avatar, source, frames)
+    return render_video(avatar, drive, samples, out, progress=progress, backgrounds=backgrounds)
+
+
+def true_torsos(avatar: Avatar, subject: Subject, frames: str) -> Iterator[np.ndarray] | None:
+    """Backgrounds [H, W, 3] uint8 for an avatar without a torso of its own (torso=gt); None for all others."""
+    if avatar.talker.config.torso != "gt":
+        return None
+    start = subject.train_frames if frames == "held-out" else 0
+    size, plate = avatar.talker.size, avatar.talker.plate.permute(1, 2, 0).cpu().numpy()
+    pairs = zip(subject.read_frames(size=size, start=start), subject.read_labels(size=size, start=start), strict=True)
+    return (torso_over(plate, picture, labels) for picture, labels in pairs)

@@ -47,17 +47,16 @@ class Initialiser:
 
     def _labelled_pixels(self, wanted: tuple[int, ...], count: int):
         """count random pixels [count, 2] whose label is wanted, their colours [count, 3] and frames [count]."""
+        shown = {frame: np.nonzero(np.isin(self.labels[frame], wanted)) for frame in self.views}
+        shown = {frame: places for frame, places in shown.items() if len(places[0])}
+        if not shown:
+            return np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0, int)
         pixels, colours, frames = [], [], []
-        for frame in self.views:
-            y, x = np.nonzero(np.isin(self.labels[frame], wanted))
-            if not len(y):
-                continue
-            pick = self.rng.integers(len(y), size=count // VIEWS + 1)
+        for frame, (y, x) in shown.items():
+            pick = self.rng.integers(len(y), size=count // len(shown) + 1)
             pixels.append(np.column_stack([x[pick], y[pick]]) + 0.5)
             colours.append(self.pictures[frame][y[pick], x[pick]] / 255)
             frames.append(np.full(len(pick), frame))
-        if not pixels:
-            return np.zeros((0, 2)), np.zeros((0, 3)), np.zeros(0, int)
         order = self.rng.permutation(sum(map(len, frames)))[:count]
         return np.concatenate(pixels)[order], np.concatenate(colours)[order], np.concatenate(frames)[order]
 
@@ -73,7 +72,8 @@ class Initialiser:
         depth = self.translations[frames, 2] + self.rng.uniform(-3, 5, len(frames))
         around = self._unproject(pixels, depth) - self.translations[frames]
         around = np.einsum("nji,nj->ni", self.rotations[frames], around)
-        sizes = np.r_[np.full(on_mesh, 1.6 * (3000 / on_mesh) ** 0.5), np.full(len(frames), 2.4 * (2000 / count) ** 0.5)]
+        shares = [(on_mesh, 1.6, 3000), (len(frames), 2.4, 2000)]
+        sizes = np.concatenate([np.full(n, size * (usual / max(n, 1)) ** 0.5) for n, size, usual in shares])
         return self._cloud(
             np.concatenate([skin, around]), np.concatenate([self._colours(skin), hair_colours]), sizes
         )

@@ -13,6 +13,10 @@ SWITCHES = {
     "torso": ("rendered", "gt"),
     "density": ("region-aware", "pixel-aware", "plain", "uniform"),
 }
+RANGES = {
+    "size": (16, 8192), "code_size": (2, 64), "attention_frames": (1, 64), "members": (1, 64), "resolution": (2, 512),
+}  # fmt: skip
+"""Of the whole numbers, lowest and highest: a file may ask for anything."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,20 @@ class TalkerConfig:
         counts = values["counts"]
         if not isinstance(counts, dict) or set(counts) != {"face", "mouth", "torso"}:
             raise ConfigError("talker configuration: counts must name face, mouth and torso")
-        numbers = [values["size"], *counts.values()]
-        if any(not isinstance(n, int) or isinstance(n, bool) or not 0 <= n < 10_000_000 for n in numbers):
-            raise ConfigError(f"talker configuration: not a sane count or size among {numbers}")
+        for name, count in counts.items():
+            _check_number(f"counts of {name}", count, 0, 10_000_000)
+        for name, (low, high) in RANGES.items():
+            if name in values:
+                _check_number(name, values[name], low, high)
+        focal = values["focal_px"]
+        if isinstance(focal, bool) or not isinstance(focal, int | float) or not 0 < focal < 1e6:
+            raise ConfigError(f"talker configuration: focal_px is {focal!r}, not a focal length in px")
         return cls(**values)
+
+
+def _check_number(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ConfigError(f"talker configuration: {name} is {value!r}, not a number from {low} to {high}")
 
 
 def check_switches(switches: dict[str, str]) -> dict[str, str]:

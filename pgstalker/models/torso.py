@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.types import TORSO_MOTION as MOTION
 
 POSE = 12
-MOTION = 4
 REACH_CM = 0.5
 LIMIT = 2.5
 
 
 class TorsoBranch(nn.Module):
-    """forward(pose [12], motion [4]) -> means [N, 3] cm (camera space), quats, scales.
+    """forward(pose [12], motion [MOTION]) -> means [N, 3] cm (camera space), quats, scales.
 
     pose is standardised: 6 numbers of this frame's head pose and 6 of the same smoothed over half a second.
-    motion is Drive.torso: (dx, dy) as a share of the picture's side, scale - 1, rotation in rad.
+    motion is Drive.torso.
     """
 
     def __init__(self, count: int):
@@ -34,7 +34,7 @@ class TorsoBranch(nn.Module):
         )
         nn.init.normal_(self.residual[-1].weight, std=1e-3)
         nn.init.zeros_(self.residual[-1].bias)
-        self.register_buffer("centre", torch.zeros(3))
+        self.register_buffer("centre", torch.tensor([0.0, 0.0, 1.0]))
         self.register_buffer("motion_mean", torch.zeros(MOTION))
         self.register_buffer("motion_scale", torch.ones(MOTION))
         self.register_buffer("from_pose", torch.zeros(POSE, MOTION))
@@ -46,13 +46,15 @@ class TorsoBranch(nn.Module):
         standard = ((motion - self.motion_mean) / self.motion_scale).clamp(-LIMIT, LIMIT)
         controls = torch.cat([pose, standard]).expand(len(x), -1)
         residual = self.residual(torch.cat([offset, torch.sin(3 * offset), controls], 1)) * REACH_CM
-        dx, dy, stretch, turn = (motion - self.motion_mean).unbind()
-        from_centre = x - self.centre
+        dx, dy, stretch, turn = (motion - self.motion_mean).unbind()  # the residual bends the rest
+        along, across = (1 + stretch) * torch.cos(turn) - 1, (1 + stretch) * torch.sin(turn)
+        # every point keeps its depth and turns about where the line of sight through the centre meets that depth
+        from_centre = x[:, :2] - self.centre[:2] * (x[:, 2:] / self.centre[2])
         per_side = x[:, 2] / focal_over_side
         follow = torch.stack(
             [
-                stretch * from_centre[:, 0] - turn * from_centre[:, 1] + dx * per_side,
-                turn * from_centre[:, 0] + stretch * from_centre[:, 1] + dy * per_side,
+                along * from_centre[:, 0] - across * from_centre[:, 1] + dx * per_side,
+                across * from_centre[:, 0] + along * from_centre[:, 1] + dy * per_side,
                 torch.zeros_like(per_side),
             ],
             1,
@@ -60,12 +62,12 @@ class TorsoBranch(nn.Module):
         return x + follow + residual, cloud.quats, cloud.scales
 
     def fit_motion(self, pose: np.ndarray, motion: np.ndarray, ridge: float = 10.0) -> None:
-        """Standardise on training frames and learn motion from pose: pose [T, 12], motion [T, 4]."""
+        """Standardise on training frames and learn motion from pose: pose [T, 12], motion [T, MOTION]."""
         mean, scale = motion.mean(0), motion.std(0) + 1e-4
         weights = np.linalg.solve(pose.T @ pose + ridge * np.eye(POSE), pose.T @ ((motion - mean) / scale))
         for buffer, value in ((self.motion_mean, mean), (self.motion_scale, scale), (self.from_pose, weights)):
             buffer.copy_(torch.as_tensor(value, dtype=torch.float32))
 
     def predict(self, pose: Tensor) -> Tensor:
-        """Torso motion [T, 4] from standardised head pose [T, 12]."""
+        """Torso motion [T, MOTION] from standardised head pose [T, 12]."""
         return pose @ self.from_pose * self.motion_scale + self.motion_mean

@@ -33,4 +33,4 @@ def lookup_reference(planes: Tensor, x: Tensor) -> Tensor:
     features = torch.nn.functional.grid_sample(
         planes.permute(0, 3, 1, 2), pairs, mode="bilinear", padding_mode="zeros", align_corners=True
     )
-    return features[:, :, 0].permute(2, 0, 1).reshape(len(x), -1)
+    return features[:, :, 0].permute(2, 0, 1).reshape(len(x), 3 * planes.shape[3])

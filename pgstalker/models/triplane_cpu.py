@@ -10,10 +10,9 @@ import math
 
 import numpy as np
 import torch
-from numba import prange
 from torch import Tensor
 
-from pgstalker.rendering.numba_runtime import careful_parallel_kernel, inlined, kernel_lock
+from pgstalker.rendering.numba_runtime import careful_kernel, inlined, kernel_lock, share
 
 f32 = np.float32
 PARTS = 4
@@ -53,12 +52,12 @@ def _corners(x, i, plane, resolution, channels):
     return a, b, c, d
 
 
-@careful_parallel_kernel
-def _read(planes, x, features):
+@careful_kernel
+def _read(begin, end, planes, x, features):
     """features [N, 3, C] from planes [3, R * R * C]."""
-    count, _, channels = features.shape
+    channels = features.shape[2]
     resolution = np.int64(math.sqrt(planes.shape[1] // channels))
-    for i in prange(count):
+    for i in range(begin, end):
         for plane in range(3):
             a, b, c, d = _corners(x, i, plane, resolution, channels)
             source, target = planes[plane], features[i, plane]
@@ -67,14 +66,13 @@ def _read(planes, x, features):
                 target[k] = value + c[1] * source[c[0] + k] + d[1] * source[d[0] + k]
 
 
-@careful_parallel_kernel
-def _scatter(gradient, x, parts, total):
-    """total [3, R * R * C] from gradient [N, 3, C]; parts [PARTS, 3, R * R * C] is scratch."""
+@careful_kernel
+def _scatter(begin, end, gradient, x, parts):
+    """parts [PARTS, 3, R * R * C]: the planes' gradient from each part of the points; gradient [N, 3, C]."""
     count, _, channels = gradient.shape
-    size = total.shape[1]
-    resolution = np.int64(math.sqrt(size // channels))
+    resolution = np.int64(math.sqrt(parts.shape[2] // channels))
     part_size = (count + parts.shape[0] - 1) // parts.shape[0]
-    for task in prange(3 * parts.shape[0]):
+    for task in range(begin, end):
         part, plane = task // 3, task % 3
         target = parts[part, plane]
         target[:] = f32(0)
@@ -87,14 +85,6 @@ def _scatter(gradient, x, parts, total):
                 target[b[0] + k] += b[1] * g
                 target[c[0] + k] += c[1] * g
                 target[d[0] + k] += d[1] * g
-    for n in prange(3 * parts.shape[0]):
-        plane, quarter = n // parts.shape[0], n % parts.shape[0]
-        step = (size + parts.shape[0] - 1) // parts.shape[0]
-        for k in range(quarter * step, min(size, (quarter + 1) * step)):
-            value = f32(0)
-            for part in range(parts.shape[0]):
-                value += parts[part, plane, k]
-            total[plane, k] = value
 
 
 _scratch: dict[tuple[int, ...], np.ndarray] = {}  # by shape; only under kernel_lock
@@ -115,19 +105,19 @@ class _Lookup(torch.autograd.Function):
         points = x.detach().to(torch.float32).contiguous().numpy()
         features = torch.empty(len(points), 3, planes.shape[3])
         with kernel_lock:
-            _read(planes.detach().contiguous().numpy().reshape(3, -1), points, features.numpy())
+            share(_read, len(points), planes.detach().contiguous().numpy().reshape(3, -1), points, features.numpy())
         ctx.points, ctx.shape = points, planes.shape
-        return features.view(len(points), -1)
+        return features.view(len(points), 3 * planes.shape[3])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient):
-        total = torch.empty(ctx.shape)
-        incoming = gradient.contiguous().numpy().reshape(len(ctx.points), 3, -1)
+        incoming = gradient.contiguous().numpy().reshape(len(ctx.points), 3, ctx.shape[3])
         with kernel_lock:
-            flat = total.numpy().reshape(3, -1)
-            _scatter(incoming, ctx.points, _parts(flat.shape[1]), flat)
-        return total, None
+            parts = _parts(ctx.shape[1] * ctx.shape[2] * ctx.shape[3])
+            share(_scatter, 3 * PARTS, incoming, ctx.points, parts)
+            total = parts.sum(0)
+        return torch.from_numpy(total).view(ctx.shape), None
 
 
 def lookup_numba(planes: Tensor, x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pgstalker.rendering import numba_raster, numba_tiles
-from pgstalker.rendering.numba_runtime import aligned_empty, kernel_lock, numba
+from pgstalker.rendering.numba_runtime import PARTS_PER_THREAD, aligned_empty, kernel_lock, share, thread_count
 from pgstalker.rendering.types import Rendering, Scene, View
 
 _POOLED_FRAMES = 4
@@ -53,30 +53,29 @@ class _Frame:
         tile_total = self.columns * -(-camera.height // numba_tiles.TILE_HEIGHT)
         tiles = _scratch.take("tiles", count * 4, np.int32).reshape(count, 4)
         tile_counts = _scratch.take("tile_counts", count, np.int32)
-        numba_tiles.project(
-            *scene, view, self.lens, np.float32(camera.near), camera.width, camera.height,
-            self.splats, tiles, tile_counts,
-        )  # fmt: skip
+        lens = self.lens, np.float32(camera.near), camera.width, camera.height
+        share(numba_tiles.project, count, *scene, view, *lens, self.splats, tiles, tile_counts)
         order = _scratch.take("order", count, np.int32)
-        visible = numba_tiles.order_by_depth(
-            self.splats.view(np.uint32), tile_counts, self.slot_starts,
-            _scratch.take("keys", count, np.uint32), order,
-            _scratch.take("spare_keys", count, np.uint32), _scratch.take("spare_order", count, np.int32),
-        )  # fmt: skip
+        keys, spare_keys = (_scratch.take(name, count, np.uint32) for name in ("keys", "spare keys"))
+        spare = spare_keys, _scratch.take("spare order", count, np.int32)
+        bits = self.splats.view(np.uint32)
+        visible = numba_tiles.order_by_depth(bits, tile_counts, self.slot_starts, keys, order, *spare)
         self.pairs = int(self.slot_starts[count])
         self.ids, self.slots = take("ids", self.pairs, np.int32), take("slots", self.pairs, np.int32)
         self.tile_starts = take("tile_starts", tile_total + 1, np.int64)
         self.tile_order = take("tile_order", tile_total, np.int32)
-        threads = numba.get_num_threads()
+        threads = thread_count()
         counts = _scratch.take("counts", threads * tile_total, np.int64).reshape(threads, tile_total)
-        numba_tiles.bin_into_tiles(
-            tiles, order, visible, self.slot_starts, self.columns, counts, self.tile_starts, self.ids, self.slots
-        )
-        numba_tiles.share_out_tiles(self.tile_starts, threads, self.tile_order)
+        pairs = tiles, order, visible, self.columns, counts
+        share(numba_tiles.count_pairs, threads, *pairs)
+        numba_tiles.start_tiles(counts, self.tile_starts)
+        share(numba_tiles.place_pairs, threads, *pairs, self.slot_starts, self.ids, self.slots)
+        numba_tiles.share_out_tiles(self.tile_starts, threads * PARTS_PER_THREAD, self.tile_order)
 
-    def tile_lists(self) -> tuple:
-        """What every drawing kernel reads: splats, ids, tile_starts, tile_order, columns."""
-        return self.splats, self.ids, self.tile_starts, self.tile_order, self.columns
+    def share_tiles(self, kernel, *arguments) -> None:
+        """Run a drawing kernel over all tiles: (begin, end, splats, ids, tile_starts, tile_order, columns, ...)."""
+        lists = self.splats, self.ids, self.tile_starts, self.tile_order, self.columns
+        share(kernel, len(self.tile_order), *lists, *arguments)
 
 
 class _Lease:
@@ -123,7 +122,7 @@ class _Rasterize(torch.autograd.Function):
         frame = lease.frame
         with kernel_lock:
             frame.prepare(scene, view, camera)
-            numba_raster.draw(*frame.tile_lists(), plate, image.numpy(), transmittance.numpy())
+            frame.share_tiles(numba_raster.draw, plate, image.numpy(), transmittance.numpy())
         ctx.save_for_backward(*tensors, image, transmittance)
         ctx.lease = lease
         return image, 1 - transmittance
@@ -139,13 +138,11 @@ class _Rasterize(torch.autograd.Function):
         out = tuple(np.zeros(shape, np.float32) for shape in shapes)
         with kernel_lock:
             slot_sums = _scratch.take("slot_sums", frame.pairs * numba_raster.SLOT)
-            numba_raster.draw_backward(
-                frame.splats, frame.ids, frame.slots, *frame.tile_lists()[2:],
-                (image.numpy(), transmittance.numpy()), (_array(image_gradient), _array(alpha_gradient)), slot_sums,
-            )  # fmt: skip
-            numba_raster.project_backward(
-                means, quats, scales, frame.view, frame.lens, frame.splats, frame.slot_starts, slot_sums, out
-            )
+            picture = image.numpy(), transmittance.numpy()
+            incoming = _array(image_gradient), _array(alpha_gradient)
+            frame.share_tiles(numba_raster.draw_backward, frame.slots, picture, incoming, slot_sums)
+            projection = frame.view, frame.lens, frame.splats, frame.slot_starts
+            share(numba_raster.project_backward, chunks, means, quats, scales, *projection, slot_sums, out)
         ctx.lease.means2d_gradient = out[5]
         d_view = np.zeros((4, 4), np.float32)
         d_view[:3] = out[6].sum(0, dtype=np.float64).reshape(3, 4)
@@ -169,8 +166,7 @@ def _coverage(frame: _Frame, weight: Tensor) -> tuple[Tensor, Tensor]:
     pixels, mass = np.empty(len(frame.splats), np.float32), np.empty(len(frame.splats), np.float32)
     with kernel_lock:
         slot_sums = _scratch.take("coverage", frame.pairs * 2).reshape(frame.pairs, 2)
-        splats, ids, *tiles = frame.tile_lists()
-        numba_raster.cover(splats, ids, frame.slots, *tiles, _array(weight), slot_sums)
+        frame.share_tiles(numba_raster.cover, frame.slots, _array(weight), slot_sums)
         numba_raster.sum_coverage(frame.slot_starts, slot_sums, pixels, mass)
     return torch.from_numpy(pixels), torch.from_numpy(mass)
 
@@ -181,7 +177,7 @@ def render_uint8_numba(scene: Scene, camera: View, camera_from_world: Tensor, ba
     arrays = tuple(_array(t) for t in scene)
     with kernel_lock:
         _playing.prepare(arrays, _array(camera_from_world), camera)
-        numba_raster.draw_uint8(*_playing.tile_lists(), _plate(background), picture)
+        _playing.share_tiles(numba_raster.draw_uint8, _plate(background), picture)
     return picture
 
 

@@ -25,6 +25,8 @@ EPS2D = f32(0.3)
 ALPHA_LEAST = f32(1 / 255)
 QUAT_LEAST = f32(1e-24)
 LOG2_E = f32(math.log2(math.e))
+HALF_LOG2_E = f32(math.log2(math.e) / 2)
+TWO_LN_2 = f32(2 * math.log(2))
 
 
 @inlined
@@ -102,7 +104,7 @@ def picture_axes(a, r):
 
 @inlined
 def covariance(axes, scales, i):
-    """(cov_xx, cov_xy, cov_yy, det) in px^2, the blur of EPS2D included, and the six scaled axes U, V."""
+    """(cov_xx, cov_xy, cov_yy, det) in px^2, the blur of EPS2D included."""
     s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
     u0, u1, u2 = axes[0] * s0, axes[1] * s1, axes[2] * s2
     v0, v1, v2 = axes[3] * s0, axes[4] * s1, axes[5] * s2
@@ -110,32 +112,43 @@ def covariance(axes, scales, i):
     vv = v0 * v0 + v1 * v1 + v2 * v2
     c0, c1, c2 = u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0
     det = c0 * c0 + c1 * c1 + c2 * c2 + EPS2D * (uu + vv) + EPS2D * EPS2D
-    return (uu + EPS2D, u0 * v0 + u1 * v1 + u2 * v2, vv + EPS2D, det), (u0, u1, u2, v0, v1, v2)
+    return uu + EPS2D, u0 * v0 + u1 * v1 + u2 * v2, vv + EPS2D, det
 
 
 @inlined
-def covariance_gradient(cov, moments):
-    """dL/d(cov_xx, cov_xy, cov_yy) from the sums over pixels of v dx^2, v dx dy, v dy^2.
+def conic_root(cov):
+    """(width, skew, height): L = [[width, 0], [skew, height]] with cov^-1 = 2 ln 2 L L^T.
 
-    v is alpha dL/dalpha, so dL/d(exponent) = -v and dL/dconic = -(moments) / (2, 1, 2); then
-    dL/dcov = -conic dL/dconic conic.
+    Then L^T (dx, dy) = (across, down) and log2 alpha falls by across^2 + down^2.
     """
-    inverse = f32(1) / cov[3]
-    a, b, c = cov[2] * inverse, -cov[1] * inverse, cov[0] * inverse
-    ga, gb, gc = f32(-0.5) * moments[0], f32(-0.5) * moments[1], f32(-0.5) * moments[2]
-    t00, t01 = a * ga + b * gb, a * gb + b * gc
-    t10, t11 = b * ga + c * gb, b * gb + c * gc
-    return -(t00 * a + t01 * b), f32(-2) * (t00 * b + t01 * c), -(t10 * b + t11 * c)
+    height = math.sqrt(HALF_LOG2_E / cov[2])
+    width = height * cov[2] * math.sqrt(f32(1) / cov[3])
+    return width, -cov[1] / cov[2] * width, height
 
 
 @inlined
-def axes_gradient(g, uv, axes, scales, i):
-    """Through cov: dL/d(unscaled axes) [6] and dL/dscales [3]."""
+def position_gradient(root, by_across, by_down):
+    """dL/d(centre in the picture) = cov^-1 sum v (dx, dy), from sum v across and sum v down; v = alpha dL/dalpha."""
+    return TWO_LN_2 * root[0] * by_across, TWO_LN_2 * (root[1] * by_across + root[2] * by_down)
+
+
+@inlined
+def _axis_gradient(root, moments, u, v):
+    """dL/d(u, v) of one scaled axis: with M = sum v (across, down)^T (across, down),
+    dL/dcov = 2 (ln 2)^2 L M L^T and cov = sum of (u, v)^T (u, v), multiplied so that needles keep their digits."""
+    across, down = root[0] * u + root[1] * v, root[2] * v
+    m = moments[0] * across + moments[1] * down
+    n = moments[1] * across + moments[2] * down
+    return TWO_LN_2 * TWO_LN_2 * root[0] * m, TWO_LN_2 * TWO_LN_2 * (root[1] * m + root[2] * n)
+
+
+@inlined
+def axes_gradient(root, moments, axes, scales, i):
+    """dL/d(unscaled axes) [6] and dL/dscales [3] from the sums of v across^2, v across down, v down^2."""
     s0, s1, s2 = scales[i, 0], scales[i, 1], scales[i, 2]
-    u, w = uv[:3], uv[3:]
-    gxx, gxy, gyy = f32(2) * g[0], g[1], f32(2) * g[2]
-    du0, du1, du2 = gxx * u[0] + gxy * w[0], gxx * u[1] + gxy * w[1], gxx * u[2] + gxy * w[2]
-    dv0, dv1, dv2 = gyy * w[0] + gxy * u[0], gyy * w[1] + gxy * u[1], gyy * w[2] + gxy * u[2]
+    du0, dv0 = _axis_gradient(root, moments, axes[0] * s0, axes[3] * s0)
+    du1, dv1 = _axis_gradient(root, moments, axes[1] * s1, axes[4] * s1)
+    du2, dv2 = _axis_gradient(root, moments, axes[2] * s2, axes[5] * s2)
     unscaled = (du0 * s0, du1 * s1, du2 * s2, dv0 * s0, dv1 * s1, dv2 * s2)
     return unscaled, (du0 * axes[0] + dv0 * axes[3], du1 * axes[1] + dv1 * axes[4], du2 * axes[2] + dv2 * axes[5])
 

@@ -17,11 +17,10 @@ races, and the same bits on every run and any number of threads.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
 from pgstalker.rendering import numba_projection as pr
 from pgstalker.rendering import numba_simd as v
-from pgstalker.rendering.numba_runtime import inlined, parallel_kernel, serial_kernel
+from pgstalker.rendering.numba_runtime import fast_kernel, inlined
 from pgstalker.rendering.numba_tiles import (
     BLUE,
     CENTER_X,
@@ -76,10 +75,10 @@ def _alpha(power, transmittance):
 
 @inlined
 def _row_power(width_dx, skew, height, log2_opacity, dy):
-    """log2 alpha along one row."""
+    """log2 alpha along one row, and the two numbers whose squares it loses."""
     across = v.fma(skew, dy, width_dx)
     down = v.mul(height, dy)
-    return v.neg_fma(across, across, v.neg_fma(down, down, log2_opacity))
+    return v.neg_fma(across, across, v.neg_fma(down, down, log2_opacity)), across, down
 
 
 @inlined
@@ -121,7 +120,7 @@ def _blend_tile(splats, flat, ids, begin, end, x0, y0, state):
         at = (first - y0) * FORWARD_ROW
         for _ in range(first, last + 1):
             transmittance = v.load(state, at)
-            power = _row_power(width_dx, skew, height, log2_opacity, dy)
+            power, _, _ = _row_power(width_dx, skew, height, log2_opacity, dy)
             alpha = v.smaller(_alpha(power, transmittance), v.splat(ALPHA_MOST))
             weight = v.mul(alpha, transmittance)
             v.store(state, at, v.sub(transmittance, weight))
@@ -134,13 +133,13 @@ def _blend_tile(splats, flat, ids, begin, end, x0, y0, state):
             break
 
 
-@parallel_kernel
-def draw(splats, ids, tile_starts, tile_order, columns, plate, image, transmittance):
+@fast_kernel
+def draw(begin, end, splats, ids, tile_starts, tile_order, columns, plate, image, transmittance):
     """image [3, H, W] float32 over plate [3, H * W] or [3, 1], and transmittance [H, W], what is left of the plate."""
     height, width = transmittance.shape
     plate_step = 0 if plate.shape[1] == 1 else 1
     flat = splats.reshape(-1)
-    for n in prange(tile_order.shape[0]):
+    for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
         state = _new_state(FORWARD_ROW, x0, y0, width, height)
@@ -161,13 +160,13 @@ def _byte(value):
     return np.uint8(min(max(value, f32(0)), f32(1)) * f32(255) + f32(0.5))
 
 
-@parallel_kernel
-def draw_uint8(splats, ids, tile_starts, tile_order, columns, plate, picture):
+@fast_kernel
+def draw_uint8(begin, end, splats, ids, tile_starts, tile_order, columns, plate, picture):
     """picture [H, W, 3] uint8 over plate [3, H * W] or [3, 1] float32 in [0, 1]: for playing, nothing is kept."""
     height, width, _ = picture.shape
     plate_step = 0 if plate.shape[1] == 1 else 1
     flat = splats.reshape(-1)
-    for n in prange(tile_order.shape[0]):
+    for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
         state = _new_state(FORWARD_ROW, x0, y0, width, height)
@@ -199,8 +198,10 @@ def _load_gradients(state, x0, y0, image, transmittance, image_gradient, alpha_g
 
 @inlined
 def _unblend_splat(splats, i, x0, y0, state, sums, slot):
-    """One Gaussian in one tile: its nine sums over the pixels, to sums[slot]: v times 1, dx, dy, dx^2, dx dy, dy^2
-    (v = alpha dL/dalpha) and the colour's gradient."""
+    """One Gaussian in one tile: nine sums over the pixels, to sums[slot].
+
+    Six of v = alpha dL/dalpha times 1, across, down, across^2, across down, down^2, and the colour's gradient.
+    """
     zero, one = v.splat(f32(0)), v.splat(f32(1))
     dx = v.sub(v.lane_numbers(), v.splat(splats[i, CENTER_X] - (f32(x0) + f32(0.5))))
     width_dx = v.mul(v.splat(splats[i, WIDTH]), dx)
@@ -211,10 +212,12 @@ def _unblend_splat(splats, i, x0, y0, state, sums, slot):
     last = min(np.int64(splats[i, ROW_LAST]), y0 + TILE_HEIGHT - 1)
     dy = v.splat(f32(first) + f32(0.5) - splats[i, CENTER_Y])
     at = (first - y0) * BACKWARD_ROW
-    s, s_y, s_yy, s_red, s_green, s_blue = zero, zero, zero, zero, zero, zero
+    s, s_a, s_d, s_aa, s_ad, s_dd = zero, zero, zero, zero, zero, zero
+    s_red, s_green, s_blue = zero, zero, zero
     for _ in range(first, last + 1):
         transmittance = v.load(state, at)
-        unlimited = _alpha(_row_power(width_dx, skew, height, log2_opacity, dy), transmittance)
+        power, across, down = _row_power(width_dx, skew, height, log2_opacity, dy)
+        unlimited = _alpha(power, transmittance)
         alpha = v.smaller(unlimited, v.splat(ALPHA_MOST))
         weight = v.mul(alpha, transmittance)
         v.store(state, at, v.sub(transmittance, weight))
@@ -224,22 +227,23 @@ def _unblend_splat(splats, i, x0, y0, state, sums, slot):
         v.store(state, at + 16, rest)
         value = v.neg_fma(v.mul(rest, alpha), v.reciprocal(v.sub(one, alpha)), given)
         value = v.zero_above(unlimited, v.splat(ALPHA_MOST), value)
-        value_y = v.mul(value, dy)
-        s, s_y, s_yy = v.add(s, value), v.add(s_y, value_y), v.fma(value_y, dy, s_yy)
+        by_across, by_down = v.mul(value, across), v.mul(value, down)
+        s, s_a, s_d = v.add(s, value), v.add(s_a, by_across), v.add(s_d, by_down)
+        s_aa, s_ad = v.fma(by_across, across, s_aa), v.fma(by_across, down, s_ad)
+        s_dd = v.fma(by_down, down, s_dd)
         s_red, s_green = v.fma(weight, g_red, s_red), v.fma(weight, g_green, s_green)
         s_blue = v.fma(weight, g_blue, s_blue)
         dy = v.add(dy, one)
         at += BACKWARD_ROW
-    s_x = v.mul(s, dx)
-    v.store_lane_sums(sums, slot * SLOT, s, s_x, s_y, v.mul(s_x, dx), v.mul(s_y, dx), s_yy, s_red, s_green, s_blue)
+    v.store_lane_sums(sums, slot * SLOT, s, s_a, s_d, s_aa, s_ad, s_dd, s_red, s_green, s_blue)
 
 
-@parallel_kernel
-def draw_backward(splats, ids, slots, tile_starts, tile_order, columns, picture, gradients, slot_sums):
+@fast_kernel
+def draw_backward(begin, end, splats, ids, tile_starts, tile_order, columns, slots, picture, gradients, slot_sums):
     """Fill slot_sums [M * 12] from picture = (image, transmittance) and gradients = (dL/dimage, dL/dalpha)."""
     height, width = picture[1].shape
     flat = splats.reshape(-1)
-    for n in prange(tile_order.shape[0]):
+    for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
         begin, end = tile_starts[t], tile_starts[t + 1]
@@ -271,8 +275,8 @@ def _splat_sums(slot_sums, begin, end):
     return s0, s1, s2, s3, s4, s5, s6, s7, s8
 
 
-@parallel_kernel
-def project_backward(means, quats, scales, view, lens, splats, slot_starts, slot_sums, out):
+@fast_kernel
+def project_backward(begin, end, means, quats, scales, view, lens, splats, slot_starts, slot_sums, out):
     """Sum the slots of each Gaussian and carry the gradient back to its parameters.
 
     out = (d_means [N, 3], d_quats [N, 4], d_scales [N, 3], d_opacities [N], d_colors [N, 3], d_means2d [N, 2],
@@ -280,7 +284,7 @@ def project_backward(means, quats, scales, view, lens, splats, slot_starts, slot
     """
     d_means, d_quats, d_scales, d_opacities, d_colors, d_means2d, d_view = out
     total = means.shape[0]
-    for chunk in prange(d_view.shape[0]):
+    for chunk in range(begin, end):
         for i in range(chunk * CAMERA_CHUNK, min(total, (chunk + 1) * CAMERA_CHUNK)):
             begin, end = slot_starts[i], slot_starts[i + 1]
             if begin == end:
@@ -294,12 +298,10 @@ def project_backward(means, quats, scales, view, lens, splats, slot_starts, slot
             j = pr.jacobian(center, lens)
             a = pr.jacobian_of_world(j, view)
             axes = pr.picture_axes(a, rotation)
-            cov, uv = pr.covariance(axes, scales, i)
-            gx = (cov[2] * s[1] - cov[1] * s[2]) / cov[3]
-            gy = (cov[0] * s[2] - cov[1] * s[1]) / cov[3]
+            root = (splats[i, WIDTH], splats[i, SKEW], splats[i, HEIGHT])
+            gx, gy = pr.position_gradient(root, s[1], s[2])
             d_means2d[i, 0], d_means2d[i, 1] = gx, gy
-            d_cov = pr.covariance_gradient(cov, (s[3], s[4], s[5]))
-            d_axes, d_scale = pr.axes_gradient(d_cov, uv, axes, scales, i)
+            d_axes, d_scale = pr.axes_gradient(root, (s[3], s[4], s[5]), axes, scales, i)
             d_quat = pr.quat_gradient(a, d_axes, q)
             da = pr.jacobian_gradient(d_axes, rotation)
             d_center = pr.center_gradient(da, gx, gy, center, lens, view)
@@ -327,7 +329,7 @@ def _cover_tile(splats, ids, slots, begin, end, x0, y0, weights, state, sums):
         pixels, mass = zero, zero
         for y in range(first - y0, last - y0 + 1):
             left = v.load(state, y * 16)
-            power = _row_power(width_dx, skew, height, log2_opacity, dy)
+            power, _, _ = _row_power(width_dx, skew, height, log2_opacity, dy)
             alpha = v.smaller(_alpha(power, left), v.splat(ALPHA_MOST))
             drawn = v.keep_where(power, v.splat(LOG2_ALPHA_LEAST), left, v.splat(TRANSMITTANCE_LEAST), one)
             pixels = v.add(pixels, drawn)
@@ -339,11 +341,11 @@ def _cover_tile(splats, ids, slots, begin, end, x0, y0, weights, state, sums):
         sums[slots[k], 1] = v.lane_sum(mass)
 
 
-@parallel_kernel
-def cover(splats, ids, slots, tile_starts, tile_order, columns, weight, slot_sums):
+@fast_kernel
+def cover(begin, end, splats, ids, tile_starts, tile_order, columns, slots, weight, slot_sums):
     """slot_sums [M, 2]: for each (Gaussian, tile) the pixels drawn and the mass under weight [H, W]."""
     height, width = weight.shape
-    for n in prange(tile_order.shape[0]):
+    for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
         state = _new_state(16, x0, y0, width, height)
@@ -354,7 +356,7 @@ def cover(splats, ids, slots, tile_starts, tile_order, columns, weight, slot_sum
         _cover_tile(splats, ids, slots, tile_starts[t], tile_starts[t + 1], x0, y0, weights, state, slot_sums)
 
 
-@serial_kernel
+@fast_kernel
 def sum_coverage(slot_starts, slot_sums, pixels, mass):
     """Per Gaussian: pixels [N] and mass [N] from the slots of its tiles."""
     for i in range(pixels.shape[0]):

@@ -1,14 +1,14 @@
-"""How this package uses numba: threads, the lock, and where compiled kernels are kept.
+"""How this package uses numba: how kernels are compiled and cached, and how the cores share their work.
 
-Every kernel is compiled through this module, which decides three things once:
+numba's own `parallel=True` is not used. Its OpenMP threads meet at a barrier after every loop, so on a machine whose
+cores are also wanted by others each loop waits for a worker that has not been given a core yet: a frame of 8 ms took
+48 ms on two busy cores. Here a kernel works on a range; `share` cuts the range into parts, a few Python threads and
+the caller take them one by one (kernels release the GIL), and the caller waits only for parts that were really begun.
+It is also safe after fork and from several Python threads, needs no libgomp, and compiles in half the time.
 
-* OMP_WAIT_POLICY=passive, unless the environment says otherwise: spinning OpenMP workers cost up to four times the
-  frame time on a machine whose cores are shared. libgomp reads it when numba's OpenMP pool loads it, just below.
-* The threading layer: OpenMP where the system has libgomp, else numba's own workqueue. A workqueue entered by two
-  Python threads at once aborts the process, so every parallel kernel runs under `kernel_lock`.
-* The cache folder. numba's cache is keyed to a kernel's own file, so editing a module that a kernel imports would
-  leave stale machine code behind. The folder's name therefore holds a hash of every numba_*.py beside this file:
-  change any of them and all kernels compile anew.
+numba's cache is keyed to a kernel's own file, so editing a module that a kernel imports would leave stale machine
+code behind. The cache folder's name therefore holds a hash of every numba_*.py beside this file: change any of them
+and all kernels compile anew.
 """
 
 from __future__ import annotations
@@ -18,28 +18,19 @@ import logging
 import os
 import tempfile
 import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numba
 import numpy as np
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 log = logging.getLogger(__name__)
 
+PARTS_PER_THREAD = 4
+
 kernel_lock = threading.RLock()
-"""Hold this around every call of a parallel kernel and around the use of shared scratch memory."""
-
-
-def _threading_layer() -> str:
-    try:
-        from numba.np.ufunc import omppool  # noqa: F401
-    except ImportError:
-        return "workqueue"
-    return "omp"
-
-
-if numba.config.THREADING_LAYER == "default":
-    numba.config.THREADING_LAYER = _threading_layer()
+"""Hold this while using scratch memory that is shared between calls."""
 
 
 def _cache_root() -> Path:
@@ -79,24 +70,71 @@ def _compile(function, **options):
         numba.config.CACHE_DIR = others
 
 
-def parallel_kernel(function):
-    """Compile a kernel that uses prange; call it only under `kernel_lock`."""
-    return _compile(function, parallel=True, fastmath=True)
+def fast_kernel(function):
+    """Compile a kernel in which no number is NaN or infinite, or does harm if it is."""
+    return _compile(function, fastmath=True)
 
 
-def careful_parallel_kernel(function):
-    """As parallel_kernel, with NaN and infinity kept meaningful: for kernels that turn floats into indices."""
-    return _compile(function, parallel=True, fastmath={"contract", "nsz", "arcp"})
-
-
-def serial_kernel(function):
-    """Compile a kernel that runs on the calling thread."""
-    return _compile(function)
+def careful_kernel(function):
+    """As fast_kernel, with NaN and infinity kept meaningful: for kernels that turn floats into indices."""
+    return _compile(function, fastmath={"contract", "nsz", "arcp"})
 
 
 def inlined(function):
     """Compile a piece of a kernel that is always inlined into its caller, without fast-math assumptions."""
     return _compile(function, forceinline=True, fastmath={"contract", "nsz", "arcp"})
+
+
+class _Crew:
+    """The threads that help; NUMBA_NUM_THREADS or one per core, the caller included."""
+
+    def __init__(self):
+        self.resize(numba.config.NUMBA_NUM_THREADS)
+
+    def resize(self, threads: int) -> None:
+        self.threads = threads
+        self.helpers = ThreadPoolExecutor(max(threads - 1, 1), thread_name_prefix="pgstalker-kernel")
+
+
+_crew = _Crew()
+
+
+def thread_count() -> int:
+    """How many threads share a kernel's work, the caller included."""
+    return _crew.threads
+
+
+def set_thread_count(threads: int) -> None:
+    """Change thread_count(); not while a kernel runs."""
+    _crew.resize(threads)
+
+
+def share(kernel, total: int, *arguments, parts_per_thread: int = PARTS_PER_THREAD) -> None:
+    """Call kernel(begin, end, *arguments) for parts of range(total), on all cores; returns when all are done.
+
+    Parts run in any order and at the same time: they must write to different places.
+    """
+    threads = _crew.threads
+    parts = min(total, threads * parts_per_thread)
+    if threads == 1 or parts < 2:
+        kernel(0, total, *arguments)
+        return
+    bounds = [total * part // parts for part in range(parts + 1)]
+    waiting = deque(zip(bounds, bounds[1:]))
+
+    def work() -> None:
+        while True:
+            try:
+                begin, end = waiting.popleft()
+            except IndexError:
+                return
+            kernel(begin, end, *arguments)
+
+    helpers = [_crew.helpers.submit(work) for _ in range(threads - 1)]
+    work()
+    for helper in helpers:
+        if not helper.cancel():  # it has begun: wait for its part
+            helper.result()
 
 
 def aligned_empty(shape: tuple[int, ...], dtype=np.float32) -> np.ndarray:

@@ -19,6 +19,8 @@ _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _FAST = ("fast",)
+# fused where the processor can; llvm.fma would become a library call per lane where it cannot
+_MULTIPLY_ADD = f"llvm.fmuladd.v{LANES}f32"
 
 
 class Float32x16(types.Type):
@@ -100,7 +102,7 @@ def fma(typing, x, y, z):
     """x * y + z."""
 
     def generate(context, builder, signature, args):
-        return _call(builder, f"llvm.fma.v{LANES}f32", _VECTOR, args)
+        return _call(builder, _MULTIPLY_ADD, _VECTOR, args)
 
     return float32x16(x, y, z), generate
 
@@ -111,7 +113,7 @@ def neg_fma(typing, x, y, z):
 
     def generate(context, builder, signature, args):
         negated = builder.fsub(_constant(0.0), args[0], flags=_FAST)
-        return _call(builder, f"llvm.fma.v{LANES}f32", _VECTOR, [negated, args[1], args[2]])
+        return _call(builder, _MULTIPLY_ADD, _VECTOR, [negated, args[1], args[2]])
 
     return float32x16(x, y, z), generate
 

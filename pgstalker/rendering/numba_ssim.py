@@ -10,11 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from numba import prange
 from torch import Tensor
 
 from pgstalker.rendering import numba_simd as v
-from pgstalker.rendering.numba_runtime import inlined, kernel_lock, parallel_kernel
+from pgstalker.rendering.numba_runtime import fast_kernel, inlined, kernel_lock, share
 from pgstalker.rendering.ssim import C1 as _C1
 from pgstalker.rendering.ssim import C2 as _C2
 from pgstalker.rendering.ssim import SsimTarget, window
@@ -36,13 +35,13 @@ def _blur_at(data, at, step):
     return v.fma(v.splat(T0), v.add(v.load(data, at - 5 * step), v.load(data, at + 5 * step)), total)
 
 
-@parallel_kernel
-def _blur_rows(x, y, height, stride, out):
+@fast_kernel
+def _blur_rows(begin, end, x, y, height, stride, out):
     """out [3, maps, padded]: x, x^2 and, with three maps, x y, blurred along their rows. x, y [3, H, W] contiguous."""
     _, maps, plane = out.shape
     width = x.shape[2]
     flat = out.reshape(-1)
-    for n in prange(3 * height):
+    for n in range(begin, end):
         channel, row = n // height, n % height
         line = np.zeros(3 * stride, np.float32)
         for i in range(width):
@@ -56,13 +55,13 @@ def _blur_rows(x, y, height, stride, out):
                 v.store(flat, to + i, _blur_at(line, m * stride + i, 1))
 
 
-@parallel_kernel
-def _finish_statistics(blurred, stride, mean, mean_square):
+@fast_kernel
+def _finish_statistics(begin, end, blurred, stride, mean, mean_square):
     """mean, mean_square [3, H, stride] from the row-blurred maps [3, 2, padded]."""
     _, height, _ = mean.shape
     plane = blurred.shape[2]
     flat, out_mean, out_square = blurred.reshape(-1), mean.reshape(-1), mean_square.reshape(-1)
-    for n in prange(3 * height):
+    for n in range(begin, end):
         channel, row = n // height, n % height
         at = channel * 2 * plane + (row + MARGIN_ROWS) * stride
         for i in range(MARGIN, stride - MARGIN, 16):
@@ -96,14 +95,14 @@ def _compare(flat, at, plane, stride, mean_y, square_y, weight, line, sums_at):
     return v.mul(weight, value)
 
 
-@parallel_kernel
-def _compare_rows(blurred, stride, mean_y, square_y, weight, row_sums, out):
+@fast_kernel
+def _compare_rows(begin, end, blurred, stride, mean_y, square_y, weight, row_sums, out):
     """row_sums [3 H]: weighted SSIM of each row; out [3, 3, padded]: its derivatives, blurred along their rows."""
     height = weight.shape[0]
     plane = blurred.shape[2]
     flat, flat_out = blurred.reshape(-1), out.reshape(-1)
     means, squares, weights = mean_y.reshape(-1), square_y.reshape(-1), weight.reshape(-1)
-    for n in prange(3 * height):
+    for n in range(begin, end):
         channel, row = n // height, n % height
         line = np.zeros(3 * stride, np.float32)
         at = channel * 3 * plane + (row + MARGIN_ROWS) * stride
@@ -118,13 +117,13 @@ def _compare_rows(blurred, stride, mean_y, square_y, weight, row_sums, out):
                 v.store(flat_out, at + m * plane + i, _blur_at(line, m * stride + i, 1))
 
 
-@parallel_kernel
-def _finish_gradient(derivatives, stride, x, y, scale, gradient):
+@fast_kernel
+def _finish_gradient(begin, end, derivatives, stride, x, y, scale, gradient):
     """gradient [3, H, W] = scale (D_mean + 2 x D_square + y D_product), the D blurred along their columns."""
     _, height, width = x.shape
     plane = derivatives.shape[2]
     flat = derivatives.reshape(-1)
-    for n in prange(3 * height):
+    for n in range(begin, end):
         channel, row = n // height, n % height
         line = np.empty(3 * stride, np.float32)
         at = channel * 3 * plane + (row + MARGIN_ROWS) * stride
@@ -164,8 +163,8 @@ def target_statistics(target: Tensor) -> tuple[Tensor, Tensor]:
     mean, square = np.zeros((3, height, stride), np.float32), np.zeros((3, height, stride), np.float32)
     with kernel_lock:
         blurred, _ = _Planes.take(2, height, stride)
-        _blur_rows(y, y, height, stride, blurred)
-        _finish_statistics(blurred, stride, mean, square)
+        share(_blur_rows, 3 * height, y, y, height, stride, blurred)
+        share(_finish_statistics, 3 * height, blurred, stride, mean, square)
     return torch.from_numpy(mean), torch.from_numpy(square)
 
 
@@ -181,13 +180,12 @@ class _Ssim(torch.autograd.Function):
         row_sums = np.empty(3 * height, np.float32)
         with kernel_lock:
             blurred, derivatives = _Planes.take(3, height, stride)
-            _blur_rows(x, y, height, stride, blurred)
-            _compare_rows(
-                blurred, stride, target.mean.numpy(), target.mean_square.numpy(), padded_weight, row_sums, derivatives
-            )
+            share(_blur_rows, 3 * height, x, y, height, stride, blurred)
+            statistics = target.mean.numpy(), target.mean_square.numpy()
+            share(_compare_rows, 3 * height, blurred, stride, *statistics, padded_weight, row_sums, derivatives)
             if ctx.needs_input_grad[0]:
                 gradient = np.empty_like(x)
-                _finish_gradient(derivatives, stride, x, y, f32(1 / total), gradient)
+                share(_finish_gradient, 3 * height, derivatives, stride, x, y, f32(1 / total), gradient)
                 ctx.gradient = torch.from_numpy(gradient)
         return torch.tensor(row_sums.sum(dtype=np.float64) / total, dtype=torch.float32)
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import prange
 
 from pgstalker.rendering import numba_projection as pr
-from pgstalker.rendering.numba_runtime import careful_parallel_kernel, inlined, parallel_kernel, serial_kernel
+from pgstalker.rendering.numba_runtime import careful_kernel, inlined
 
 f32 = np.float32
 TILE_WIDTH, TILE_HEIGHT = 16, 32
@@ -24,14 +23,16 @@ CENTER_X, CENTER_Y, WIDTH, SKEW, HEIGHT, LOG2_OPACITY, RED, GREEN, BLUE, ROW_FIR
 SPLAT = 16
 
 
-@careful_parallel_kernel
-def project(means, quats, scales, opacities, colors, view, lens, near, width, height, splats, tiles, tile_counts):
+@careful_kernel
+def project(
+    begin, end, means, quats, scales, opacities, colors, view, lens, near, width, height, splats, tiles, tile_counts
+):
     """Fill splats [N, 16], tiles [N, 4] (first and last tile column, first and last tile row), tile_counts [N].
 
     A Gaussian behind `near`, fainter than 1/255, outside the picture or not finite gets the count 0.
     """
     last_x, last_y = f32(width - 1), f32(height - 1)
-    for n in prange(means.shape[0]):
+    for n in range(begin, end):
         i = np.uint64(n)
         tile_counts[i] = 0
         center = pr.to_camera(means, i, view)
@@ -41,7 +42,7 @@ def project(means, quats, scales, opacities, colors, view, lens, near, width, he
         q = pr.unit_quat(quats, i)
         j = pr.jacobian(center, lens)
         axes = pr.picture_axes(pr.jacobian_of_world(j, view), pr.rotation_of(q))
-        cov, _ = pr.covariance(axes, scales, i)
+        cov = pr.covariance(axes, scales, i)
         x = j[0] * center[0] + lens[2]
         y = j[2] * center[1] + lens[3]
         log2_opacity = math.log2(opacity)
@@ -57,11 +58,7 @@ def project(means, quats, scales, opacities, colors, view, lens, near, width, he
         if not (abs(x) < f32(1e9) and abs(y) < f32(1e9)):
             continue
         splats[i, CENTER_X], splats[i, CENTER_Y], splats[i, DEPTH] = x, y, center[2]
-        root = math.sqrt(f32(0.5) * pr.LOG2_E / cov[2])
-        stretch = cov[2] * math.sqrt(f32(1) / cov[3])
-        splats[i, WIDTH] = root * stretch
-        splats[i, SKEW] = -cov[1] / cov[2] * root * stretch
-        splats[i, HEIGHT] = root
+        splats[i, WIDTH], splats[i, SKEW], splats[i, HEIGHT] = pr.conic_root(cov)
         splats[i, LOG2_OPACITY], splats[i, OPACITY] = log2_opacity, opacity
         splats[i, RED], splats[i, GREEN], splats[i, BLUE] = colors[i, 0], colors[i, 1], colors[i, 2]
         splats[i, ROW_FIRST], splats[i, ROW_LAST] = y_first, y_last
@@ -93,7 +90,7 @@ def _sort_pass(keys, ids, count, shift, keys_out, ids_out):
     return True
 
 
-@serial_kernel
+@careful_kernel
 def order_by_depth(depth_bits, tile_counts, slot_starts, keys, order, spare_keys, spare_order):
     """Sort the visible Gaussians by depth, nearest first and ties by index, and lay out their slots.
 
@@ -123,32 +120,38 @@ def order_by_depth(depth_bits, tile_counts, slot_starts, keys, order, spare_keys
     return visible
 
 
-@parallel_kernel
-def bin_into_tiles(tiles, order, visible, slot_starts, columns, counts, tile_starts, ids, slots):
-    """A counting sort of (Gaussian, tile) pairs by tile that keeps the depth order inside each tile.
-
-    counts [parts, tiles] is scratch, one row per part of the depth-ordered list. Fills tile_starts [tiles + 1],
-    ids [M] (the Gaussian) and slots [M] (where the pair's gradient goes).
-    """
-    parts, tile_total = counts.shape
-    part_size = (visible + parts - 1) // parts
-    for part in prange(parts):
-        for t in range(tile_total):
-            counts[part, t] = 0
+@careful_kernel
+def count_pairs(begin, end, tiles, order, visible, columns, counts):
+    """counts [parts, tiles]: how many Gaussians of each part of the depth-ordered list touch each tile."""
+    part_size = (visible + counts.shape[0] - 1) // counts.shape[0]
+    for part in range(begin, end):
+        counts[part] = 0
         for k in range(part * part_size, min(visible, (part + 1) * part_size)):
             i = order[k]
             for row in range(tiles[i, 2], tiles[i, 3] + 1):
                 for column in range(tiles[i, 0], tiles[i, 1] + 1):
                     counts[part, row * columns + column] += 1
+
+
+@careful_kernel
+def start_tiles(counts, tile_starts):
+    """tile_starts [tiles + 1]: the running sum over tiles; counts becomes where each part's pairs of a tile begin."""
     total = 0
-    for t in range(tile_total):
+    for t in range(counts.shape[1]):
         tile_starts[t] = total
-        for part in range(parts):
+        for part in range(counts.shape[0]):
             here = counts[part, t]
             counts[part, t] = total
             total += here
-    tile_starts[tile_total] = total
-    for part in prange(parts):
+    tile_starts[counts.shape[1]] = total
+
+
+@careful_kernel
+def place_pairs(begin, end, tiles, order, visible, columns, counts, slot_starts, ids, slots):
+    """The second half of the counting sort: ids [M], each tile's Gaussians in depth order, and slots [M], where the
+    gradient of each pair goes."""
+    part_size = (visible + counts.shape[0] - 1) // counts.shape[0]
+    for part in range(begin, end):
         for k in range(part * part_size, min(visible, (part + 1) * part_size)):
             i = order[k]
             slot = slot_starts[i]
@@ -162,16 +165,16 @@ def bin_into_tiles(tiles, order, visible, slot_starts, columns, counts, tile_sta
                     slot += 1
 
 
-@serial_kernel
-def share_out_tiles(tile_starts, threads, tile_order):
-    """Deal the tiles, heaviest first, round the threads, so that equal static shares of tile_order carry equal load."""
+@careful_kernel
+def share_out_tiles(tile_starts, parts, tile_order):
+    """Deal the tiles, heaviest first, round `parts` hands, so that equal parts of tile_order carry equal load."""
     total = tile_order.shape[0]
     load = np.empty(total, np.int64)
     for t in range(total):
         load[t] = tile_starts[t] - tile_starts[t + 1]
     heaviest_first = np.argsort(load)
     place = 0
-    for thread in range(threads):
-        for k in range(thread, total, threads):
+    for part in range(parts):
+        for k in range(part, total, parts):
             tile_order[place] = heaviest_first[k]
             place += 1

@@ -49,16 +49,17 @@ def _alphas(centers: Tensor, conics: Tensor, opacities: Tensor, pixels: Tensor) 
     return torch.where(alpha >= ALPHA_LEAST, alpha, torch.zeros_like(alpha))
 
 
+def _transmittances(alpha: Tensor) -> Tensor:
+    """[P, N + 1]: what is left of the light before each Gaussian, and behind the last."""
+    return torch.cat([alpha.new_ones(len(alpha), 1), torch.cumprod(1 - alpha, 1)], 1)
+
+
 def _blend(alpha: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Front to back: weights [P, N], final transmittance [P], and which pairs are drawn [P, N]."""
-    with torch.no_grad():
-        before = torch.cumprod(1 - alpha, 1).roll(1, 1)
-        before[:, :1] = 1
-        is_drawn = (alpha > 0) & (before >= TRANSMITTANCE_LEAST)
+    is_drawn = (alpha > 0) & (_transmittances(alpha.detach())[:, :-1] >= TRANSMITTANCE_LEAST)
     alpha = torch.where(is_drawn, alpha, torch.zeros_like(alpha))
-    left = torch.cumprod(1 - alpha, 1)
-    before = torch.cat([torch.ones_like(left[:, :1]), left[:, :-1]], 1)
-    return alpha * before, left[:, -1], is_drawn
+    left = _transmittances(alpha)
+    return alpha * left[:, :-1], left[:, -1], is_drawn
 
 
 class _Dense:
@@ -98,13 +99,9 @@ class _Dense:
 def rasterize_reference(scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None) -> Rendering:
     """The plain form of rendering.rasterize, in the precision of scene.means."""
     dense = _Dense(scene, camera, camera_from_world.to(scene.means))
-    if len(dense.order):
-        parts = [_blend(alpha)[:2] for _, alpha in dense.chunks()]
-        image = torch.cat([weights @ dense.colors for weights, _ in parts]).T
-        left = torch.cat([left for _, left in parts])
-    else:
-        image, left = scene.means.new_zeros(3, len(dense.pixels)), scene.means.new_ones(len(dense.pixels))
-        image = image + scene.colors.sum() * 0  # keeps the graph, so that backward gives zeros
+    parts = [_blend(alpha)[:2] for _, alpha in dense.chunks()]
+    image = torch.cat([weights @ dense.colors for weights, _ in parts]).T
+    left = torch.cat([left for _, left in parts])
     if background is not None:
         image = image + left * background.to(image).reshape(3, -1)
     shape = camera.height, camera.width

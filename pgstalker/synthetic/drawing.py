@@ -39,7 +39,7 @@ SUPERSAMPLING = 3  # odd: the middle sample of a block is the pixel's own centre
 
 @dataclass(frozen=True)
 class Look:
-    """One frame. opening in cm, blink in [0, 1]; points [478, 3] cm in the head frame; torso [4] as Drive.torso."""
+    """One frame. opening in cm, blink in [0, 1]; points [478, 3] cm in the head frame; torso: a row of Drive.torso."""
 
     camera_from_head: np.ndarray
     points: np.ndarray
@@ -196,7 +196,7 @@ class Presenter:
 
     def _torso_placer(self, motion: np.ndarray):
         """Points of the shoulder plane, cm right of and below the middle of the head at rest, to px of the picture."""
-        dx, dy, growth, turn = motion
+        dx, dy, growth, turn = motion[:4]  # these shoulders do not bend
         cos, sin = np.cos(turn) * (1 + growth), np.sin(turn) * (1 + growth)
         middle = np.array([self.camera.center_x_px, self.camera.center_y_px]) + [0, -4.0 * self._px_per_cm]
 

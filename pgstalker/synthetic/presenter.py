@@ -19,7 +19,7 @@ from pgstalker.subject import AUDIO, FRAMES, LABELS, SHEET, TRACKS, SubjectTrack
 from pgstalker.synthetic.drawing import DISTANCE_CM, Look, Presenter, project
 from pgstalker.synthetic.face import Face
 from pgstalker.synthetic.voice import Speech, babble
-from pgstalker.types import FPS, SAMPLE_RATE_HZ, Camera
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, TORSO_MOTION, Camera
 
 FOCAL_OVER_SIDE = 2.34375
 BLINK_SHAPE = np.array([0.15, 0.65, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1], np.float32)
@@ -31,7 +31,7 @@ LABEL_COLOURS = np.array(
 
 @dataclass(frozen=True)
 class Performance:
-    """What the presenter does in T frames. camera_from_head [T, 4, 4]; blink [T] in [0, 1]; torso [T, 4]."""
+    """What the presenter does in T frames. camera_from_head [T, 4, 4]; blink [T] in [0, 1]; torso as Drive.torso."""
 
     camera_from_head: np.ndarray
     blink: np.ndarray
@@ -58,7 +58,7 @@ def perform(seconds: float, seed: int) -> Performance:
     poses[:, :3, :3] = _rotations(pitch, yaw, roll)
     shift = np.stack([sway(0.7, 8.3), -4.0 + sway(0.4, 5.9), DISTANCE_CM + sway(1.2, 9.7)], 1)
     poses[:, :3, 3] = shift
-    torso = np.zeros((frames, 4), np.float32)
+    torso = np.zeros((frames, TORSO_MOTION), np.float32)
     torso[:, 0] = 0.3 * shift[:, 0] * FOCAL_OVER_SIDE / DISTANCE_CM + sway(0.004, 9.1)
     torso[:, 1] = sway(0.006, 4.1)
     torso[:, 3] = sway(0.008, 7.7)

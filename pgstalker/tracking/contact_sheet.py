@@ -38,7 +38,9 @@ def write_sheet(folder: Path, tracks: subject.SubjectTracks, camera: Camera, man
     for name, index in chosen:
         plain = _scaled(images[index])
         _text(plain, f"{name}, {index / FPS:.1f} s", (6, 18))
-        cells.append((plain, _scaled(_overlay(images[index], labels[index])), _drawn(images[index], index, tracks, camera)))
+        cells.append(
+            (plain, _scaled(_overlay(images[index], labels[index])), _drawn(images[index], index, tracks, camera))
+        )
     rows = [np.hstack(row) for row in zip(*cells, strict=True)]
     sheet = np.vstack([_header(manifest), rows[0], rows[1], _legend(), rows[2], *_plots(tracks, manifest)])
     cv2.imwrite(str(folder / subject.SHEET), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
@@ -87,20 +89,33 @@ def _drawn(image: np.ndarray, index: int, tracks: subject.SubjectTracks, camera:
 
     canvas, scale = _scaled(image), CELL_PX / camera.width
     points = tracks.landmarks_px[index, :, :2] * scale
-    for ring in (face_model.OVAL, face_model.RIGHT_EYE, face_model.LEFT_EYE, face_model.LIPS_OUTER, face_model.LIPS_INNER):
+    for ring in (
+        face_model.OVAL,
+        face_model.RIGHT_EYE,
+        face_model.LEFT_EYE,
+        face_model.LIPS_OUTER,
+        face_model.LIPS_INNER,
+    ):
         cv2.polylines(canvas, [np.round(points[ring] * 8).astype(np.int32)], True, (90, 255, 90), 1, cv2.LINE_AA, 3)
     mesh = project(transform(tracks.camera_from_head[index], tracks.head_vertices[face_model.RIGID]), camera) * scale
     for point in mesh:
         cv2.circle(canvas, np.round(point * 8).astype(int).tolist(), 12, (255, 230, 60), -1, cv2.LINE_AA, 3)
     origin = np.array([0.0, 0.0, -6.0])
     ends = origin + np.array([[0, 0, 0], [5, 0, 0], [0, 5, 0], [0, 0, -6]])
-    start, *tips = np.round(project(transform(tracks.camera_from_head[index], ends), camera) * scale).astype(int).tolist()
+    start, *tips = (
+        np.round(project(transform(tracks.camera_from_head[index], ends), camera) * scale).astype(int).tolist()
+    )
     for tip, color in zip(tips, ((255, 60, 60), (60, 220, 60), (70, 110, 255)), strict=True):
         cv2.line(canvas, start, tip, color, 2, cv2.LINE_AA)
     shift = tracks.torso_motion[index, :2] * CELL_PX
     base = np.array([CELL_PX / 2, 0.93 * CELL_PX])
     cv2.arrowedLine(
-        canvas, base.astype(int).tolist(), np.round(base + 4 * shift).astype(int).tolist(), (255, 160, 0), 2, cv2.LINE_AA
+        canvas,
+        base.astype(int).tolist(),
+        np.round(base + 4 * shift).astype(int).tolist(),
+        (255, 160, 0),
+        2,
+        cv2.LINE_AA,
     )
     if not tracks.valid[index]:
         _text(canvas, "not used", (6, 18), ALARM)
@@ -116,8 +131,9 @@ def _header(manifest: dict) -> np.ndarray:
         f"({crop['x']}, {crop['y']})   {manifest['frames']} frames = {manifest['frames'] / FPS:.1f} s, "
         f"{manifest['train_frames']} for training",
         f"face seen in {numbers['valid_share']:.0%}   eyes {numbers['eyes_px']:.0f} px apart   brightness "
-        f"{numbers['luma']:.0f}   sharpness {numbers['sharpness']:.0f}   landmarks within {numbers['landmark_rmse_px']:.2f} px   "
-        f"skin against pose {_number(numbers['flow_1_frame_px'])} px in 1 frame, {_number(numbers['flow_5_frames_px'])} px in 5   "
+        f"{numbers['luma']:.0f}   sharpness {numbers['sharpness']:.0f}   "
+        f"landmarks within {numbers['landmark_rmse_px']:.2f} px   skin against pose "
+        f"{_number(numbers['flow_1_frame_px'])} px in 1 frame, {_number(numbers['flow_5_frames_px'])} px in 5   "
         f"torso {numbers['torso_confidence']:.0%}   camera {_number(manifest['camera_motion_px'])} px   sound lag "
         f"{audio['lag_frames']} frames (confidence {_number(audio['lag_confidence'])})",
     ]

@@ -8,7 +8,7 @@ from pgstalker.types import Camera
 
 
 def transform(poses: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """poses [..., 4, 4] camera_from_head and points [..., 3] in the head frame, broadcast, to camera points [..., 3]."""
+    """Poses [..., 4, 4] camera_from_head and points [..., 3] of the head, broadcast, to camera points [..., 3]."""
     return np.einsum("...ij,...j->...i", poses[..., :3, :3], points) + poses[..., :3, 3]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pgstalker import media
 from pgstalker.tracking import face_model
+from pgstalker.tracking.appearance import appearance_terms, skin_points
 from pgstalker.tracking.geometry import interpolate
 from pgstalker.tracking.optical_flow import FaceTracker, choose_key_frames
 from pgstalker.tracking.pose import bundle_adjust, fit_mesh, fit_poses, initial_poses, reprojection_rmse
@@ -17,7 +18,9 @@ from pgstalker.tracking.pose_refinement import flow_residual, motion, refine
 from pgstalker.types import Camera
 
 NEIGHBOUR_WEIGHT, KEY_WEIGHT = 15.0, 10.0  # per group of tracks, against the landmarks; measured on two clips
-ROUNDS = 2  # the tracks' places on the head follow the pose
+ROUNDS, APPEARANCE_ROUNDS = 2, 3  # the tracks' places on the head, and the mean texture, follow the pose
+
+MESH_FRAMES = 500
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,30 @@ def track_head(
     poses = np.tile(np.eye(4), (len(start), 1, 1))
     poses[valid] = fit_poses(observed[valid], shape, start[valid], camera)
     poses = interpolate(poses, valid)
-    mesh = fit_mesh(landmarks[for_shape, : len(canonical), :2], canonical, poses[for_shape], camera)
+    for_mesh = for_shape[:: -(-len(for_shape) // MESH_FRAMES)]
+    mesh = fit_mesh(landmarks[for_mesh, : len(canonical), :2], canonical, poses[for_mesh], camera)
     report(0.2)
 
     keys = choose_key_frames(poses[:train], valid[:train])
     tracker = FaceTracker(poses, mesh, face_model.upper_face(), camera, keys)
     key_images = {index: image for index, image in enumerate(_gray(video)) if index in keys}
     tracks = tracker.collect(_reported(_gray(video), len(poses), report), key_images)
+    groups = [(tracker.surface(part), NEIGHBOUR_WEIGHT) for part in tracks.neighbours.values()]
+    groups.append((tracker.surface(tracks.key_frames), KEY_WEIGHT))
     for _ in range(ROUNDS):
-        weighted = [(part, NEIGHBOUR_WEIGHT) for part in tracks.neighbours.values()] + [(tracks.key_frames, KEY_WEIGHT)]
-        groups = [(part, tracker.head_points(part, poses), weight) for part, weight in weighted]
-        poses = refine(observed, valid, shape, poses, camera, groups, steps=5)
-    report(1.0)
-    numbers = {"landmark_rmse_px": reprojection_rmse(observed[valid], shape, poses[valid], camera)}
+        poses = refine(observed, valid, shape, poses, camera, groups)
+    report(0.8)
+    points, for_mean = skin_points(mesh), valid & (np.arange(len(poses)) < train)
+    for round_ in range(APPEARANCE_ROUNDS):
+        terms = appearance_terms(_gray(video), poses, points, camera, for_mean)
+        poses = refine(observed, valid, shape, poses, camera, groups, appearance=terms, steps=1)
+        report(0.8 + 0.2 * (round_ + 1) / APPEARANCE_ROUNDS)
+    numbers: dict[str, float | None] = {
+        "landmark_rmse_px": reprojection_rmse(observed[valid], shape, poses[valid], camera)
+    }
     for gap, judge in tracks.judges.items():
         name = f"{gap}_frame{'s' if gap > 1 else ''}_px"
-        numbers[f"flow_{name}"] = flow_residual(judge, tracker.head_points(judge, poses), poses, camera)
+        numbers[f"flow_{name}"] = flow_residual(tracker.surface(judge), poses)
         numbers[f"motion_{name}"] = motion(judge)
     return HeadTrack(poses, mesh, numbers)
 
@@ -69,4 +80,4 @@ def _gray(video: Path) -> Iterator[np.ndarray]:
 def _reported(images: Iterator[np.ndarray], frames: int, report: Callable[[float], None]) -> Iterator[np.ndarray]:
     for index, image in enumerate(images):
         yield image
-        report(0.2 + 0.7 * (index + 1) / frames)
+        report(0.2 + 0.5 * (index + 1) / frames)

@@ -157,6 +157,7 @@ def _emit(queue: deque, before: np.ndarray | None):
         known = hair.result()
         yield person.result(), known
         return known
+    assert before is not None, "the first frame's hair is computed"
     after = next((later.result() for _, later in queue if later is not None), before)
     yield person.result(), 0.5 * (before + after)
     return before
@@ -164,7 +165,7 @@ def _emit(queue: deque, before: np.ndarray | None):
 
 def _with_last_repeated(items: Iterable) -> Iterator:
     last = None
-    for last in items:  # noqa: B007 (used after the loop)
+    for last in items:
         yield last
     if last is not None:
         yield last

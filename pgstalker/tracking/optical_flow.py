@@ -33,7 +33,7 @@ class Tracks:
     def __len__(self) -> int:
         return len(self.from_frame)
 
-    def __getitem__(self, chosen: np.ndarray) -> Tracks:
+    def __getitem__(self, chosen: slice) -> Tracks:
         return Tracks(self.from_frame[chosen], self.to_frame[chosen], self.source[chosen], self.target[chosen])
 
 
@@ -44,6 +44,23 @@ class FaceTracks:
     neighbours: dict[int, Tracks]
     key_frames: Tracks
     judges: dict[int, Tracks]
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Where tracks lie on the face: vertices [M, 3] of the mesh [V, 3] and their weights [M, 3]."""
+
+    tracks: Tracks
+    mesh: np.ndarray
+    vertices: np.ndarray
+    weights: np.ndarray
+    camera: Camera
+
+    def head_points(self, poses: np.ndarray) -> np.ndarray:
+        """[M, 3] cm: the tracks' sources put back on the head, at the depth of its surface in poses [T, 4, 4]."""
+        at = poses[self.tracks.from_frame]
+        depth = np.einsum("mi,mvi,mv->m", at[:, 2, :3], self.mesh[self.vertices], self.weights) + at[:, 2, 3]
+        return to_head(at, unproject(self.tracks.source, depth, self.camera))
 
 
 class _Frame:
@@ -97,8 +114,8 @@ class FaceTracker:
     def collect(self, frames: Iterable[np.ndarray], key_images: dict[int, np.ndarray]) -> FaceTracks:
         """frames: gray uint8 [H, W] in order; key_images: the same pictures at the key frames."""
         keys = [self._prepare(index, key_images[index]) for index in self.keys]
-        key_features = [key.features(80, 7) for key in keys]
-        collected = {name: [] for name in ("n1", "n3", "j1", "j5", "key")}
+        key_features = [key.features(30, 11) for key in keys]
+        collected: dict[str, list] = {name: [] for name in ("n1", "n3", "j1", "j5", "key")}
         past: deque[_Frame] = deque(maxlen=6)
         for index, gray in enumerate(frames):
             past.append(self._prepare(index, gray))
@@ -112,22 +129,20 @@ class FaceTracker:
                 if self.keys[k] != index and self.angles[index, k] < 15:
                     self._follow(keys[k], past[-1], key_features[k], collected["key"], guided=True)
         joined = {name: _join(parts) for name, parts in collected.items()}
-        return FaceTracks(
-            {1: joined["n1"], 3: joined["n3"]}, joined["key"], {1: joined["j1"], 5: joined["j5"]}
-        )
+        return FaceTracks({1: joined["n1"], 3: joined["n3"]}, joined["key"], {1: joined["j1"], 5: joined["j5"]})
 
-    def head_points(self, tracks: Tracks, poses: np.ndarray) -> np.ndarray:
-        """[M, 3] cm: where each track's source lies on the head, by the depth of the three nearest vertices."""
-        points = np.zeros((len(tracks), 3))
+    def surface(self, tracks: Tracks) -> Surface:
+        """The part of the face that each track's source lies on: its three nearest vertices at the start's poses."""
+        vertices = np.zeros((len(tracks), 3), np.int32)
+        weights = np.zeros((len(tracks), 3))
         for frame in np.unique(tracks.from_frame):
             chosen = np.flatnonzero(tracks.from_frame == frame)
-            seen = transform(poses[frame], self.mesh[self.patch])
-            distance = ((tracks.source[chosen][:, None] - project(seen, self.camera)[None]) ** 2).sum(-1)
+            seen = project(transform(self.poses[frame], self.mesh[self.patch]), self.camera)
+            distance = ((tracks.source[chosen][:, None] - seen[None]) ** 2).sum(-1)
             nearest = np.argpartition(distance, 3, axis=1)[:, :3]
             weight = 1 / (np.take_along_axis(distance, nearest, axis=1) + 1)
-            depth = (seen[nearest, 2] * weight).sum(1) / weight.sum(1)
-            points[chosen] = to_head(poses[frame], unproject(tracks.source[chosen], depth, self.camera))
-        return points
+            vertices[chosen], weights[chosen] = self.patch[nearest], weight / weight.sum(1, keepdims=True)
+        return Surface(tracks, self.mesh, vertices, weights, self.camera)
 
     def _prepare(self, index: int, gray: np.ndarray) -> _Frame:
         return _Frame(index, np.ascontiguousarray(gray[self.window]), self._mask(index)[self.window])
@@ -158,7 +173,7 @@ class FaceTracker:
         """Where the poses at hand say that the points [N, 1, 2] of one frame lie in the other."""
         here = points[:, 0] + self.offset
         track = Tracks(np.full(len(here), source), np.full(len(here), target), here, here)
-        there = project(transform(self.poses[target], self.head_points(track, self.poses)), self.camera)
+        there = project(transform(self.poses[target], self.surface(track).head_points(self.poses)), self.camera)
         return (there - self.offset).astype(np.float32)[:, None]
 
 

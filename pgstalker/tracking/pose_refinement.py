@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from pgstalker.tracking.geometry import huber_weights, project, project_with_jacobian, stepped, transform
-from pgstalker.tracking.optical_flow import Tracks
+from pgstalker.tracking.optical_flow import Surface, Tracks
 from pgstalker.tracking.pose import LANDMARK_HUBER_PX
 from pgstalker.types import Camera
 
 FLOW_HUBER_PX = 1.0
-FLOW_WEIGHT = 30.0  # of the mean squared track residual against the mean squared landmark residual
+MAX_TRACKS = 50_000  # at a time
 
 
 def refine(
@@ -20,22 +19,30 @@ def refine(
     shape: np.ndarray,
     poses: np.ndarray,
     camera: Camera,
-    groups: list[tuple[Tracks, np.ndarray, float]],
-    steps: int = 8,
+    groups: list[tuple[Surface, float]],
+    *,
+    appearance: tuple[np.ndarray, np.ndarray] | None = None,
+    steps: int = 3,
 ) -> np.ndarray:
     """Poses [T, 4, 4] that explain the landmarks and the motion of the tracks.
 
-    observed [T, P, 2] px used where valid [T]; shape [P, 3]; groups: (tracks, their points on the head [M, 3], weight
-    of the group's mean squared residual). A track asks only that its point moves as its texture did, so that an error
-    of its depth matters little.
+    observed [T, P, 2] px used where valid [T]; shape [P, 3]; groups: (tracks on the face, weight of the group's mean
+    squared residual). A track asks only that its point moves as its texture did, so that an error of its depth matters
+    little. appearance: Hessians [T, 6, 6] and gradients [T, 6] at the start, good for one step.
     """
+    assert appearance is None or steps == 1, "appearance terms hold where they were computed"
+    points = [surface.head_points(poses) for surface, _ in groups]
     for _ in range(steps):
         system = _System(len(poses))
         _add_landmarks(system, observed, valid, shape, poses, camera)
+        if appearance is not None:
+            system.diagonal += appearance[0]
+            system.gradient += appearance[1]
         landmarks = int(valid.sum()) * len(shape)
-        for tracks, points, weight in groups:
-            if len(tracks):
-                _add_tracks(system, tracks, points, poses, camera, weight * landmarks / len(tracks))
+        for (surface, weight), place in zip(groups, points, strict=True):
+            for part in _parts(surface.tracks):
+                share = weight * landmarks / len(surface.tracks)
+                _add_tracks(system, surface.tracks[part], place[part], poses, camera, share)
         step = system.solve()
         poses = stepped(poses, step)
         if np.abs(step).max() < 1e-6:
@@ -43,12 +50,14 @@ def refine(
     return poses
 
 
-def flow_residual(tracks: Tracks, points: np.ndarray, poses: np.ndarray, camera: Camera) -> float | None:
+def flow_residual(surface: Surface, poses: np.ndarray) -> float | None:
     """Median distance in px between where the poses carry a track and where it went, averaged over frame pairs.
 
-    points [M, 3]: the tracks' sources on the head at these poses. None where there is no track.
+    None where there is no track.
     """
-    return _by_pair(tracks, project(transform(poses[tracks.to_frame], points), camera) - tracks.target)
+    tracks = surface.tracks
+    carried = project(transform(poses[tracks.to_frame], surface.head_points(poses)), surface.camera)
+    return _by_pair(tracks, carried - tracks.target)
 
 
 def motion(tracks: Tracks) -> float | None:
@@ -79,7 +88,9 @@ class _System:
 
         frames = len(self.gradient)
         keys = [(frame, frame) for frame in range(frames)] + list(self.blocks)
-        values = np.concatenate([self.diagonal, np.stack(list(self.blocks.values()))] if self.blocks else [self.diagonal])
+        values = np.concatenate(
+            [self.diagonal, np.stack(list(self.blocks.values()))] if self.blocks else [self.diagonal]
+        )
         at = np.array(keys)
         rows = np.broadcast_to(6 * at[:, 0, None, None] + np.arange(6)[:, None], values.shape)
         columns = np.broadcast_to(6 * at[:, 1, None, None] + np.arange(6), values.shape)
@@ -94,6 +105,11 @@ def _add_landmarks(system: _System, observed, valid, shape, poses, camera) -> No
     weights = huber_weights(np.linalg.norm(residual, axis=-1), LANDMARK_HUBER_PX)
     system.diagonal[frames] += np.einsum("tpka,tp,tpkb->tab", by_pose, weights, by_pose)
     system.gradient[frames] += np.einsum("tpka,tp,tpk->ta", by_pose, weights, residual)
+
+
+def _parts(tracks: Tracks) -> list[slice]:
+    """Slices of at most about MAX_TRACKS: their derivatives take a kilobyte each."""
+    return [slice(start, start + MAX_TRACKS) for start in range(0, len(tracks), MAX_TRACKS)]
 
 
 def _add_tracks(system: _System, tracks: Tracks, points, poses, camera, weight: float) -> None:
@@ -116,5 +132,3 @@ def _add_tracks(system: _System, tracks: Tracks, points, poses, camera, weight: 
         system.gradient[b] += slope[6:]
         for key, part in (((a, b), block[:6, 6:]), ((b, a), block[6:, :6])):
             system.blocks[key] = system.blocks.get(key, 0) + part
-
-

@@ -20,14 +20,16 @@ import numpy as np
 import pgstalker
 from pgstalker import measures, media, subject
 from pgstalker.errors import SubjectError
-from pgstalker.tracking import face_model, head_tracking, quality, survey, sync, torso_tracking
+from pgstalker.tracking import face_model, quality, survey, sync
 from pgstalker.tracking.contact_sheet import write_sheet
 from pgstalker.tracking.crop import Crop, choose_crop
 from pgstalker.tracking.geometry import euler_degrees
+from pgstalker.tracking.head_tracking import HeadTrack, track_head
 from pgstalker.tracking.landmarks import FaceLandmarker
 from pgstalker.tracking.masks import label_frames
 from pgstalker.tracking.pose import portrait_camera
-from pgstalker.types import FPS, SAMPLE_RATE_HZ
+from pgstalker.tracking.torso_tracking import BodyTrack, track_torso
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, Camera
 
 log = logging.getLogger(__name__)
 
@@ -78,51 +80,31 @@ def prepare(video: str | Path, out: str | Path, size: int = 512, progress: Progr
 
 
 def _fill(work: _Work) -> None:
+    name = work.source.name
     info = media.probe(work.source)
     media.check_video(info)
     info.require_audio()
-    name = work.source.name
     samples = media.read_audio(work.source, SAMPLE_RATE_HZ)
     quality.check_sound(name, samples)
     with_sound = len(samples) * FPS // SAMPLE_RATE_HZ
     quality.check_length(name, min(with_sound, round(info.duration_s * FPS)))
-    crop, start, frames = _choose_part(work, info.video, min(with_sound, int(info.duration_s * FPS) + 1))
+    crop, start, frames = _choose_part(work, info.require_video(), min(with_sound, int(info.duration_s * FPS) + 1))
     landmarks = _landmarks_and_frames(work, crop, start, frames)
     frames = len(landmarks)
+    train = frames * TRAIN_SHARE[0] // TRAIN_SHARE[1]
     work.warnings += quality.check_length(name, frames)
     valid = quality.valid_frames(landmarks, work.size)
     quality.check_valid(name, valid)
     landmarks = _without_gaps(landmarks, valid)
-    train = frames * TRAIN_SHARE[0] // TRAIN_SHARE[1]
     camera = portrait_camera(work.size)
-    video = work.folder / subject.FRAMES
-    head = head_tracking.track_head(video, landmarks, valid, train, camera, work.report("head pose"))
-    degrees = euler_degrees(head.poses)
-    work.warnings += quality.check_pose(degrees[valid])
-    quality.check_flow(head.quality["flow_1_frame_px"], work.size)
-    valid &= np.abs(degrees[:, 1]) <= quality.MAX_YAW_DEG
-    work.quality |= head.quality
+    head = _track_head(work, landmarks, valid, train, camera)
+    valid &= np.abs(euler_degrees(head.poses)[:, 1]) <= quality.MAX_YAW_DEG
     _write_labels(work, landmarks)
-    body = torso_tracking.track_torso(work.folder, frames, train, camera, work.report("torso"))
+    body = track_torso(work.folder, landmarks, train, camera, work.report("torso"))
     work.warnings += quality.check_camera(body.camera_motion_px, work.size) + body.warnings
-    mouth = [measure(landmarks) for measure in (measures.lip_aperture, measures.mouth_width, measures.jaw_opening)]
-    audio = samples[start * SAMPLE_RATE_HZ // FPS :]
-    lag = sync.measure_lag(audio, np.stack(mouth, axis=1), valid)
-    _write_sound(work.folder / subject.AUDIO, audio, frames, lag.applied_frames)
-    tracks = subject.SubjectTracks(
-        camera_from_head=head.poses,
-        landmarks_px=landmarks.astype(np.float32),
-        valid=valid,
-        blink=_blink(landmarks, valid, train),
-        aperture=mouth[0].astype(np.float32),
-        mouth_width=mouth[1].astype(np.float32),
-        jaw=mouth[2].astype(np.float32),
-        torso_motion=body.motion,
-        torso_confidence=body.confidence,
-        head_vertices=head.mesh.astype(np.float32),
-        head_triangles=face_model.canonical_triangles(),
-    )
+    tracks = _gather(landmarks, valid, train, head, body)
     tracks.save(work.folder / subject.TRACKS)
+    lag = _write_sound(work.folder / subject.AUDIO, samples[start * SAMPLE_RATE_HZ // FPS :], tracks)
     work.quality |= {
         "valid_share": float(valid.mean()),
         "eyes_px": float(np.median(face_model.interocular(landmarks[valid][..., :2]))),
@@ -211,6 +193,32 @@ def _without_gaps(landmarks: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(valid[:, None], flat, filled).reshape(landmarks.shape)
 
 
+def _track_head(work: _Work, landmarks: np.ndarray, valid: np.ndarray, train: int, camera: Camera) -> HeadTrack:
+    head = track_head(work.folder / subject.FRAMES, landmarks, valid, train, camera, work.report("head pose"))
+    work.warnings += quality.check_pose(euler_degrees(head.poses)[valid])
+    quality.check_flow(head.quality["flow_1_frame_px"], work.size)
+    work.quality |= head.quality
+    return head
+
+
+def _gather(
+    landmarks: np.ndarray, valid: np.ndarray, train: int, head: HeadTrack, body: BodyTrack
+) -> subject.SubjectTracks:
+    return subject.SubjectTracks(
+        camera_from_head=head.poses,
+        landmarks_px=landmarks.astype(np.float32),
+        valid=valid,
+        blink=_blink(landmarks, valid, train),
+        aperture=measures.lip_aperture(landmarks).astype(np.float32),
+        mouth_width=measures.mouth_width(landmarks).astype(np.float32),
+        jaw=measures.jaw_opening(landmarks).astype(np.float32),
+        torso_motion=body.motion,
+        torso_confidence=body.confidence,
+        head_vertices=head.mesh.astype(np.float32),
+        head_triangles=face_model.canonical_triangles(),
+    )
+
+
 def _write_labels(work: _Work, landmarks: np.ndarray) -> None:
     report = work.report("masks")
     images = media.read_frames(work.folder / subject.FRAMES)
@@ -227,12 +235,14 @@ def _blink(landmarks: np.ndarray, valid: np.ndarray, train: int) -> np.ndarray:
     return np.clip((1 - opening / usual) / 0.6, 0, 1).astype(np.float32)
 
 
-def _write_sound(path: Path, samples: np.ndarray, frames: int, lag_frames: int) -> None:
-    """Write the sound of exactly these frames, moved later by lag_frames (the mouth comes that much after it)."""
-    wanted = frames * SAMPLE_RATE_HZ // FPS
-    shift = lag_frames * SAMPLE_RATE_HZ // FPS
+def _write_sound(path: Path, samples: np.ndarray, tracks: subject.SubjectTracks) -> sync.Lag:
+    """Write the sound [S] of exactly the tracked frames, moved by the lag of the mouth where that is certain."""
+    lag = sync.measure_lag(samples, np.stack([tracks.aperture, tracks.mouth_width, tracks.jaw], axis=1))
+    wanted = len(tracks.valid) * SAMPLE_RATE_HZ // FPS
+    shift = lag.applied_frames * SAMPLE_RATE_HZ // FPS
     moved = np.concatenate([np.zeros(max(shift, 0), np.float32), samples[max(-shift, 0) :]])[:wanted]
     media.write_wav(path, np.pad(moved, (0, wanted - len(moved))), SAMPLE_RATE_HZ)
+    return lag
 
 
 def _describe(source: Path, info: media.MediaInfo) -> dict:

@@ -32,7 +32,9 @@ def check_length(name: str, frames: int) -> list[str]:
     if seconds < MIN_SECONDS:
         raise SubjectError(f"{name} has {seconds:.1f} s of picture with sound; give at least {MIN_SECONDS:.0f} s")
     if seconds < GOOD_SECONDS:
-        return [f"{seconds:.1f} s is short: the mouth learns from the speech it has seen; {GOOD_SECONDS:.0f} s are good"]
+        return [
+            f"{seconds:.1f} s is short: the mouth learns from the speech it has seen; {GOOD_SECONDS:.0f} s are good"
+        ]
     return []
 
 
@@ -50,10 +52,14 @@ def check_faces(name: str, faces: list[list[np.ndarray]]) -> list[str]:
         raise SubjectError(f"no face found in {name} (0 of {len(faces)} frames); give a video of one person's face")
     crowded = [len(s) > 1 and face_height(s[1]) > SECOND_FACE_HEIGHT * face_height(s[0]) for s in faces]
     if np.mean(crowded) > SECOND_FACE_SHARE:
-        raise SubjectError(f"two faces found in {name} ({np.mean(crowded):.0%} of frames); crop the video to one person")
+        raise SubjectError(
+            f"two faces found in {name} ({np.mean(crowded):.0%} of frames); crop the video to one person"
+        )
     eyes = float(np.median([interocular(sample[0][:, :2]) for sample in found]))
     if eyes < MIN_EYES_PX:
-        raise SubjectError(f"face is too small ({eyes:.0f} px between the eyes); record closer, {GOOD_EYES_PX:.0f} px at least")
+        raise SubjectError(
+            f"face is too small ({eyes:.0f} px between the eyes); record closer, {GOOD_EYES_PX:.0f} px at least"
+        )
     if eyes < GOOD_EYES_PX:
         return [f"face is small ({eyes:.0f} px between eyes); result will be soft"]
     return []
@@ -75,7 +81,7 @@ def valid_frames(landmarks: np.ndarray, side_px: int) -> np.ndarray:
 def check_valid(name: str, valid: np.ndarray) -> None:
     if valid.mean() < MIN_VALID_SHARE:
         raise SubjectError(
-            f"face visible in only {valid.mean():.0%} of frames of {name}; give a video with the whole face in the picture"
+            f"face visible in only {valid.mean():.0%} of frames of {name}; give a video with the whole face in view"
         )
 
 
@@ -84,7 +90,9 @@ def check_picture(luma: float, sharpness: float) -> list[str]:
     if luma < MIN_LUMA:
         raise SubjectError(f"face is too dark (brightness {luma:.0f} of 255, at least {MIN_LUMA:.0f}); use more light")
     if sharpness < MIN_SHARPNESS:
-        raise SubjectError(f"face is out of focus (sharpness {sharpness:.1f}, at least {MIN_SHARPNESS:.0f}); record it sharp")
+        raise SubjectError(
+            f"face is out of focus (sharpness {sharpness:.1f}, at least {MIN_SHARPNESS:.0f}); record it sharp"
+        )
     if sharpness < SOFT_SHARPNESS:
         return [f"picture is soft (sharpness {sharpness:.1f}, good clips have 40 and more); result will be soft"]
     return []
@@ -116,7 +124,9 @@ def check_camera(motion_px: float | None, size: int) -> list[str]:
         return []
     limit = MAX_CAMERA_PX * size / 512
     if motion_px > limit:
-        raise SubjectError(f"the camera moves ({motion_px:.0f} px, at most {limit:.0f}); use a tripod or stabilise the video")
+        raise SubjectError(
+            f"the camera moves ({motion_px:.0f} px, at most {limit:.0f}); use a tripod or stabilise the video"
+        )
     return [f"the camera shakes by {motion_px:.1f} px"] if motion_px > limit / 3 else []
 
 

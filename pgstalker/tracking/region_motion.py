@@ -22,8 +22,9 @@ MIN_FEATURES = 12
 
 @dataclass(frozen=True)
 class RegionMotion:
-    """similarity [T, 2, 3]: reference px to frame px; confidence [T] in [0, 1]; pivot [2]: centre of the features. OpenCV px (centres whole).
+    """similarity [T, 2, 3]: reference px to frame px; confidence [T] in [0, 1]; pivot [2]: centre of the features.
 
+    Pixels are OpenCV's: centres at whole numbers.
     Where confidence is 0 the region was lost and the motion is interpolated.
     """
 
@@ -37,9 +38,11 @@ class RegionMotion:
         cosine, sine = self.similarity[:, 0, 0], self.similarity[:, 1, 0]
         return np.c_[shift / side_px, np.hypot(cosine, sine) - 1, np.arctan2(sine, cosine)].astype(np.float32)
 
-    def shift_px(self) -> np.ndarray:
-        """[T]: how far the pivot moved."""
-        return np.linalg.norm(self.similarity[:, :, :2] @ self.pivot + self.similarity[:, :, 2] - self.pivot, axis=1)
+    def corner_shift_px(self, side_px: int) -> np.ndarray:
+        """[T]: how far the motion moves the corners of a square picture, on average."""
+        corners = side_px * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        moved = np.einsum("tij,cj->tci", self.similarity[:, :, :2], corners) + self.similarity[:, None, :, 2]
+        return np.linalg.norm(moved - corners, axis=-1).mean(-1)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def track_region(gray: np.ndarray, mask_of: Callable[[int], np.ndarray], referen
     similarity, confidence = np.tile(np.eye(3), (frames, 1, 1)), np.ones(frames)
     for order in (range(reference + 1, frames), range(reference - 1, -1, -1)):
         before = order[0] - order.step if len(order) else reference
-        last = root
+        last: _Key = root
         for frame in order:
             guess = similarity[before]
             motion, share = _match(root, gray[frame], guess)
@@ -72,13 +75,31 @@ def track_region(gray: np.ndarray, mask_of: Callable[[int], np.ndarray], referen
             if share < ENOUGH:
                 seed = _key(gray[before], mask_of(before), similarity[before])
                 again = _match(seed, gray[frame], guess) if seed is not None else (None, 0.0)
-                if again[1] > share:
+                if seed is not None and again[1] > share:
                     (motion, share), last = again, seed
             is_found = motion is not None and share >= LEAST
             similarity[frame] = motion if is_found else similarity[before]
             confidence[frame] = share if is_found else 0.0
             before = frame
     return RegionMotion(_fill(similarity[:, :2], confidence > 0), confidence, root.points[:, 0].mean(0))
+
+
+def rest(gray: np.ndarray, mask: np.ndarray, reference: int, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much of a region lies still: the share [F] of the reference's features in the mask that stay in place in each
+    of `frames` [F] (0 without texture), and by how many px those move [F], median.
+
+    Features on straight edges slide along them, so that a motion fitted to a curtain means nothing; that half of the
+    features stay in place does.
+    """
+    key = _key(gray[reference], mask, np.eye(3))
+    shares, shifts = np.zeros(len(frames)), np.zeros(len(frames))
+    for index, frame in enumerate(frames if key is not None else ()):
+        found, is_good = follow(key.gray, gray[frame], key.points, key.points)
+        moved = np.linalg.norm((found - key.points)[:, 0], axis=1)
+        still = is_good & (moved < AGREE_PX)
+        shares[index] = still.sum() / max(is_good.sum(), MIN_FEATURES)
+        shifts[index] = np.median(moved[still]) if still.any() else 0.0
+    return shares, shifts
 
 
 def _key(gray: np.ndarray, mask: np.ndarray, from_reference: np.ndarray) -> _Key | None:

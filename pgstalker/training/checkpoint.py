@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -12,16 +11,16 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pgstalker.errors import ConfigError
+from pgstalker.files import replacing
 
 SCHEMA = "pgstalker-checkpoint/1"
 
 
 def save(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
     """Write tensors and a JSON-able header; a kill at any moment leaves the old file or the new one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    save_file(plain, temporary, metadata={"schema": SCHEMA, "header": json.dumps(header)})
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        save_file(plain, temporary, metadata={"schema": SCHEMA, "header": json.dumps(header)})
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -32,7 +31,7 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
             if metadata.get("schema") != SCHEMA:
                 raise ConfigError(f"{path} is not a checkpoint of this version; delete it or train without --resume")
             return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["header"])
-    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+    except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
         raise ConfigError(f"checkpoint {path} cannot be read ({error}); delete it or train without --resume") from error
 
 
@@ -51,6 +50,4 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, tenso
         prefix = f"optimizer/{name}/"
         state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
         if state:
-            optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device) for key, value in state.items()
-            }
+            optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pgstalker.landmarks import EYE_CORNERS, LIPS_OUTER
-from pgstalker.subject import Subject
+from pgstalker.subject import Subject, torso_over
 from pgstalker.training.plate import background_plate
 from pgstalker.types import Drive
 
@@ -79,8 +79,7 @@ class TrainingData:
 
     def torso_background(self, frame: int) -> np.ndarray:
         """The true torso over the plate, for torso=gt: [H, W, 3] uint8."""
-        keep = self.labels[frame][..., None] <= 1
-        return np.where(keep, self.pictures[frame], (self.plate * 255 + 0.5).astype(np.uint8))
+        return torso_over(self.plate, self.pictures[frame], self.labels[frame])
 
     @cached_property
     def _buckets(self) -> list[list[np.ndarray]]:

@@ -8,6 +8,9 @@ from torch import Tensor
 from pgstalker.rendering import ssim
 
 SSIM_WEIGHT = 0.2
+REFINE_SSIM_WEIGHT = 0.4
+"""In the refine and fuse stages where LPIPS is not there to sharpen."""
+LPIPS_WEIGHT = 0.05
 MOUTH_WEIGHT = 3.0
 MOTION_WEIGHT = 1e-3
 
@@ -20,10 +23,10 @@ def pixel_weights(side: int, box: tuple[int, int, int, int], device: torch.devic
     return weights
 
 
-def photometric(image: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def photometric(image: Tensor, target: Tensor, weights: Tensor, ssim_weight: float = SSIM_WEIGHT) -> Tensor:
     """Weighted L1 + 0.2 (1 - SSIM) of [3, H, W] pictures (TalkingGaussian's mix: the L1 keeps weight 1)."""
     absolute = ((image - target).abs() * weights).sum() / (3 * weights.sum())
-    return absolute + SSIM_WEIGHT * (1 - ssim(image, target, weights))
+    return absolute + ssim_weight * (1 - ssim(image, target, weights))
 
 
 def small_motion(motion: Tensor) -> Tensor:

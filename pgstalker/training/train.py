@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pgstalker import __version__
-from pgstalker.avatar.format import Avatar, IdleMotion
+from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
 from pgstalker.errors import ConfigError
 from pgstalker.gaussians.initialise import Initialiser
 from pgstalker.models.config import TalkerConfig, check_switches
@@ -38,6 +37,21 @@ Progress = Callable[[str, float, dict], None]
 
 
 @dataclass(frozen=True)
+class TrainingRequest:
+    """What a person asks for. size, steps: in place of the preset's. minutes: measure this machine first and choose
+    the steps that fit (the avatar records them, and steps=N repeats the run). switches: see models.config.SWITCHES."""
+
+    preset: str = "quick"
+    size: int | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    device: str = "auto"
+    switches: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
+    resume: bool = False
+
+
+@dataclass(frozen=True)
 class TrainingOptions:
     """What decides the outcome, and so must be the same when a run is taken up again."""
 
@@ -45,56 +59,68 @@ class TrainingOptions:
     size: int
     steps: int
     seed: int
-    switches: tuple[tuple[str, str], ...]
+    switches: dict[str, str]
     subject_sha256: str
-
-    def to_dict(self) -> dict:
-        return {**self.__dict__, "switches": dict(self.switches)}
 
 
 def train(
-    subject_folder: Path | str, out: Path | str, *, preset_name: str = "quick", size: int | None = None,
-    steps: int | None = None, minutes: float | None = None, device: str = "auto",
-    switches: dict[str, str] | None = None, seed: int = 0, resume: bool = False, progress: Progress | None = None,
+    subject_folder: Path | str, out: Path | str, request: TrainingRequest | None = None, progress: Progress | None = None
 ) -> Avatar:
     """Train an avatar of a prepared subject and save it in `out`.
 
-    steps overrides the preset; minutes measures this machine first and chooses the steps that fit (the avatar records
-    them, and steps=N repeats it). A checkpoint beside `out` is kept up to date at least every CHECKPOINT_SECONDS.
-    Raises SubjectError, ConfigError.
+    A checkpoint beside `out` is kept up to date at least every CHECKPOINT_SECONDS; resume takes it up where there is
+    one. Raises SubjectError, ConfigError, AvatarError where something else stands in `out`.
     """
-    chosen, out = preset(preset_name), Path(out)
-    switches = check_switches(dict(switches or {}))
+    request, out = request or TrainingRequest(), Path(out)
+    chosen = preset(request.preset)
+    check_switches(request.switches)
     report = progress or (lambda stage, share, numbers: None)
-    target = _device(device)
+    device = _device(request.device)
     subject = Subject.load(subject_folder)
-    size = size or min(chosen.size, subject.camera.width)
+    _check_numbers(request, subject.camera.width)
+    check_replaceable(out)
+    size = request.size or min(chosen.size, subject.camera.width)
     started = time.monotonic()
     report("load", 0.0, {})
-    data = TrainingData.load(subject_folder, size)
-    if minutes is not None:
-        steps = _steps_in(minutes, data, subject, chosen, switches, seed, target)
-        log.info("%.1f minutes are %d steps on this machine; --steps %d repeats this run", minutes, steps, steps)
+    data = TrainingData.load(Path(subject_folder), size)
     options = TrainingOptions(
-        preset_name, size, steps or chosen.steps, seed, tuple(sorted(switches.items())),
+        request.preset, size, request.steps or chosen.steps, request.seed, request.switches,
         subject.manifest["source"]["sha256"],
     )
     path = out.with_name(f".{out.name}.checkpoint.safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if resume and path.exists():
-        trainer, spent = _resumed(path, options, data, chosen, target)
+    is_resumed = request.resume and path.exists()
+    if request.minutes is not None and is_resumed:  # how many steps they were is known
+        options = replace(options, steps=checkpoint.load(path)[1]["options"]["steps"])
+    elif request.minutes is not None:
+        options = replace(options, steps=_steps_in(request.minutes, options, data, subject, chosen, device))
+        log.info("%.1f minutes are %d steps here; --steps %d repeats this run", request.minutes, *[options.steps] * 2)
+    if is_resumed:
+        trainer, spent = _resumed(path, options, data, chosen, device)
     else:
-        trainer, spent = _fresh(options, data, subject, chosen, target, report), 0.0
-    trainer_loop(trainer, path, options, report, spent)
+        trainer, spent = _fresh(options, data, subject, chosen, device, report), 0.0
+    _run(trainer, path, options, report, spent)
     talker = trainer.finish()
-    seconds = spent + time.monotonic() - started
-    avatar = _avatar(talker, data, subject, options, seconds, target)
+    avatar = _avatar(talker, data, subject, options, spent + time.monotonic() - started)
     avatar.save(out)
     path.unlink(missing_ok=True)
     return avatar
 
 
-def trainer_loop(trainer: Trainer, path: Path, options: TrainingOptions, report: Progress, spent: float) -> None:
+def _check_numbers(request: TrainingRequest, width: int) -> None:
+    """Raises ConfigError for a number that cannot be trained with; width: px of the subject's pictures."""
+    size, steps, minutes = request.size, request.steps, request.minutes
+    if size is not None and (size % 2 or not 32 <= size <= width):
+        raise ConfigError(f"size {size} is not possible; give an even number from 32 to {width}, the subject's size")
+    if steps is not None and steps < 1:
+        raise ConfigError(f"steps {steps} is not possible; give 1 or more")
+    if minutes is not None and not minutes > 0:
+        raise ConfigError(f"minutes {minutes:g} is not possible; give more than 0")
+    if not 0 <= request.seed < 2**32:
+        raise ConfigError(f"seed {request.seed} is not possible; give a number from 0 to {2**32 - 1}")
+
+
+def _run(trainer: Trainer, path: Path, options: TrainingOptions, report: Progress, spent: float) -> None:
     """Steps to the end, with checkpoints and progress (loss and PSNR are running means)."""
     started = last_saved = last_told = time.monotonic()
     first, loss, psnr = trainer.step_number, None, None
@@ -120,7 +146,7 @@ def trainer_loop(trainer: Trainer, path: Path, options: TrainingOptions, report:
 
 def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float) -> None:
     header = {
-        "options": options.to_dict(), "talker": trainer.talker.config.to_dict(), "step": trainer.step_number,
+        "options": asdict(options), "talker": trainer.talker.config.to_dict(), "step": trainer.step_number,
         "seconds": seconds,
     }
     checkpoint.save(path, trainer.state(), header)
@@ -128,8 +154,8 @@ def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float
 
 def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device) -> tuple[Trainer, float]:
     tensors, header = checkpoint.load(path)
-    if header["options"] != json.loads(json.dumps(options.to_dict())):
-        differing = [k for k, v in options.to_dict().items() if header["options"].get(k) != v]
+    differing = [name for name, value in asdict(options).items() if header["options"].get(name) != value]
+    if differing:
         raise ConfigError(
             f"the checkpoint {path} was made with other {', '.join(differing)}; "
             "repeat its options or train without --resume"
@@ -144,7 +170,7 @@ def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device)
 
 def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, report: Progress) -> Trainer:
     torch.manual_seed(options.seed)
-    switches = dict(options.switches)
+    switches = options.switches
     is_end_to_end = switches.get("audio_training") == "end-to-end"
     config = TalkerConfig(
         size=options.size,
@@ -192,10 +218,9 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
         return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
 
 
-def _steps_in(minutes: float, data, subject, chosen: Preset, switches: dict, seed: int, device) -> int:
+def _steps_in(minutes: float, options: TrainingOptions, data, subject, chosen: Preset, device) -> int:
     """How many steps fit: a trial of TRIAL_STEPS is timed and thrown away."""
     started = time.monotonic()
-    options = TrainingOptions("", data.pictures.shape[1], chosen.steps, seed, tuple(switches.items()), "")
     trial = _fresh(options, data, subject, chosen, device, lambda *_: None)
     prepared = time.monotonic() - started
     trial.step_number = trial.steps // 2
@@ -207,12 +232,12 @@ def _steps_in(minutes: float, data, subject, chosen: Preset, switches: dict, see
     return max(TRIAL_STEPS, int(rate * (minutes * 60 - prepared)))
 
 
-def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float, device) -> Avatar:
+def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float) -> Avatar:
     drive = replace(data.drive, torso=data.drive.torso if data.torso_tracked else None)
     calm = int(np.argmin(np.abs(data.aperture - np.quantile(data.aperture, 0.2)) + data.drive.eyes))
     provenance = {
-        **options.to_dict(), "source_name": subject.manifest["source"]["name"], "seconds": round(seconds, 1),
-        "train_frames": len(data), "gaussians": sum(talker.config.counts.values()), "device": str(device),
+        **asdict(options), "source_name": subject.manifest["source"]["name"], "seconds": round(seconds, 1),
+        "train_frames": len(data), "gaussians": sum(talker.config.counts.values()), "device": str(talker.device),
         "pgstalker": __version__, "torch": torch.__version__, "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
     }

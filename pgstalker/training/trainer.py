@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from pgstalker.models.audio_encoder import neighbours
 from pgstalker.models.talker import Controls, Talker
 from pgstalker.training import checkpoint
 from pgstalker.training.data import TrainingData
-from pgstalker.training.losses import photometric, pixel_weights, small_motion
+from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
+from pgstalker.training.perceptual import load_lpips, mouth_patch
 from pgstalker.training.presets import DENSITY_UNTIL, REFINE_FROM, stage_at
 
 RATES = {"log_scales": 8e-3, "quats": 4e-3, "opacity_logits": 3e-2, "colors": 4e-3}
@@ -119,6 +121,7 @@ class Trainer:
         share = self.step_number / self.steps
         stage = stage_at(share)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step_number)
+        torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
         frame = self.data.frame_at(self.step_number, self.seed)
         self._set_rates(share)
         device = self.talker.device
@@ -128,8 +131,7 @@ class Trainer:
             background = torch.from_numpy(self.data.torso_background(frame)).to(device).permute(2, 0, 1).float() / 255
         is_static = stage == "static"
         rendering, splats = self.talker.draw(self._control(frame, stage, generator), background, is_static)
-        weights = pixel_weights(self.talker.size, self.data.mouth_boxes[frame], device)
-        loss = photometric(rendering.image, target, weights)
+        loss = self._loss(rendering.image, target, frame, share)
         if not is_static:
             loss = loss + small_motion(splats.motion)
         loss.backward()
@@ -144,6 +146,22 @@ class Trainer:
             self._average()
         error = float(((rendering.image.detach() - target) ** 2).mean())
         return StepReport(stage, float(loss.detach()), -10 * math.log10(max(error, 1e-10)), self._count())
+
+    def _loss(self, image: Tensor, target: Tensor, frame: int, share: float) -> Tensor:
+        """The picture's error; from the refine stage on, sharper."""
+        box = self.data.mouth_boxes[frame]
+        weights = pixel_weights(self.talker.size, box, image.device)
+        if share < REFINE_FROM:
+            return photometric(image, target, weights)
+        if self.perceptual is None:
+            return photometric(image, target, weights, REFINE_SSIM_WEIGHT)
+        distance = self.perceptual(mouth_patch(image, box), mouth_patch(target, box))
+        return photometric(image, target, weights) + LPIPS_WEIGHT * distance
+
+    @cached_property
+    def perceptual(self):
+        """LPIPS, or None where its weights are not on this machine."""
+        return load_lpips(self.talker.device)
 
     def _observe(self, rendering, frame: int) -> None:
         if not self.density.needs_coverage:

@@ -11,7 +11,7 @@ from pgstalker.avatar.drive import blinks, own_blink, ping_pong, poses_between
 from pgstalker.errors import AvatarError
 from pgstalker.subject import Subject
 from pgstalker.synthetic import make_subject
-from pgstalker.types import FPS, SAMPLE_RATE_HZ
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, TORSO_MOTION
 
 
 @pytest.mark.parametrize("length", [1, 2, 5, 60, 500])
@@ -42,7 +42,10 @@ def test_poses_stay_within_those_seen(tiny_avatar, tone):
         idle[:, :3, 3] <= seen[:, :3, 3].max(0) + 1e-9
     ).all()
     np.testing.assert_allclose(np.linalg.det(idle[:, :3, :3]), 1, atol=1e-9)
-    assert drive.torso.shape == (len(drive), 4) and np.abs(drive.torso).max() <= np.abs(tiny_avatar.idle.torso).max()
+    assert (
+        drive.torso.shape == (len(drive), TORSO_MOTION)
+        and np.abs(drive.torso).max() <= np.abs(tiny_avatar.idle.torso).max()
+    )
 
 
 def test_a_drive_covers_the_sound_and_repeats_with_its_seed(tiny_avatar, tone):

@@ -47,13 +47,13 @@ def test_no_points():
 
 
 def test_the_gradient_has_the_same_bits_on_any_number_of_threads():
-    import numba
+    from pgstalker.rendering.numba_runtime import set_thread_count, thread_count
 
-    x, threads, gradients = points(5000), numba.get_num_threads(), []
+    x, threads, gradients = points(5000), thread_count(), []
     for count in (threads, 1):
-        numba.set_num_threads(count)
+        set_thread_count(count)
         planes = torch.ones(3, 16, 16, 8, requires_grad=True)
         (lookup(planes, x) * torch.rand(5000, 24, generator=torch.Generator().manual_seed(3))).sum().backward()
         gradients.append(planes.grad)
-    numba.set_num_threads(threads)
+    set_thread_count(threads)
     assert torch.equal(*gradients)

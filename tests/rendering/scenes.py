@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from pgstalker.rendering import Rendering, rasterize
-from pgstalker.rendering.types import Scene
+from pgstalker.rendering.reference import project
+from pgstalker.rendering.types import Scene, View
 
 # Every backend stops a pixel at a transmittance of 1e-4 and drops alpha below 1/255 = 0.004. float32 against float64
 # can fall on either side of both limits: the first moves a pixel by less than 1e-4 of a colour, the second by less
-# than 4e-3, at one pixel in many thousands. Everything else is rounding: about 1e-5 in the picture (the exponential is
-# a polynomial good to 2e-5) and 1e-4 of the largest gradient.
+# than 4e-3, at one pixel in many thousands. gsplat stops one Gaussian earlier, within the same 1e-4. The numba kernels
+# ask each pixel, and leave a tile when all its pixels are opaque, which changes nothing. Everything else is rounding:
+# about 1e-5 in the picture (the exponential is a polynomial good to 2e-5) and 1e-4 of the largest gradient.
 MOST_PIXELS, CLOSE, ANY_PIXEL, GRADIENT = 0.999, 1e-4, 5e-3, 1e-3
 
 
@@ -30,14 +32,20 @@ def camera_matrix(width: int, height: int) -> Tensor:
 
 
 def random_scene(count: int, seed: int, scale_cm: float = 0.5) -> Scene:
-    """A box of Gaussians of all shapes before the camera, some beyond the picture's edge."""
+    """A box of Gaussians of all shapes before the camera, some beyond the picture's edge.
+
+    Seen from turned_view() no two have the same depth to 1e-4 cm: float32 could not tell which of them is in front.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
+    means = torch.stack([uniform(count) * 28 - 14, uniform(count) * 28 - 14, 50 + uniform(count) * 20], 1)
+    depth = means @ turned_view()[2, :3].float()
+    means[:, 2] += depth.argsort().argsort() * 2e-4
     return Scene(
-        means=torch.stack([uniform(count) * 28 - 14, uniform(count) * 28 - 14, 50 + uniform(count) * 20], 1),
+        means=means,
         quats=torch.randn(count, 4, generator=generator) * 3,
         scales=torch.exp(torch.randn(count, 3, generator=generator) * 0.5) * scale_cm,
         opacities=uniform(count) * 0.98 + 0.01,
@@ -52,6 +60,29 @@ def turned_view() -> Tensor:
     view[:3, :3] = torch.linalg.matrix_exp(angle)
     view[:3, 3] = torch.tensor([0.3, -0.5, 1.0])
     return view
+
+
+def settled(scene: Scene, width: int, height: int) -> Scene:
+    """The scene with opacities lowered a little wherever a pixel's alpha lies on 1/255 or on 0.999 to 5e-5.
+
+    There rounding decides whether a Gaussian is drawn, or limited, at that pixel; one such pixel moves the gradient of
+    a small Gaussian by more than 1e-3 of the largest.
+    """
+    matrix = camera_matrix(width, height)
+    camera = View(matrix[0, 0].item(), matrix[1, 1].item(), width / 2, height / 2, width, height, 1.0)
+    exact = Scene(*(t.double() for t in scene))
+    centers, conics, _ = project(exact, camera, turned_view())
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    dx, dy = x.reshape(-1, 1) - centers[:, 0], y.reshape(-1, 1) - centers[:, 1]
+    shape = torch.exp(-(conics[:, 0] * dx * dx + conics[:, 2] * dy * dy) / 2 - conics[:, 1] * dx * dy)
+    opacities = scene.opacities.clone()
+    for _ in range(20):
+        alpha = shape * opacities.double()
+        on_limit = ((alpha * 255 - 1).abs().minimum((alpha / 0.999 - 1).abs()) < 5e-5).any(0)
+        if not on_limit.any():
+            break
+        opacities[on_limit] *= 0.9997
+    return scene._replace(opacities=opacities)
 
 
 def draw(scene: Scene, width: int, height: int, backend: str, device: str = "cpu") -> Outcome:

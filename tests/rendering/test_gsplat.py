@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from rendering.scenes import assert_same_gradients, assert_same_picture, draw, random_scene
+
+from tests.rendering.scenes import assert_same_gradients, assert_same_picture, draw, random_scene, settled
 
 pytestmark = pytest.mark.gpu
 
@@ -19,7 +20,7 @@ def _needs_gsplat():
 
 @pytest.mark.parametrize(("seed", "width", "height"), [(0, 64, 64), (1, 50, 70)])
 def test_agrees_with_the_oracle(seed, width, height):
-    scene = random_scene(600, seed)
+    scene = settled(random_scene(600, seed), width, height)
     got = draw(scene, width, height, "gsplat", "cuda")
     truth = draw(scene, width, height, "reference")
     assert_same_picture(got.rendering, truth.rendering)

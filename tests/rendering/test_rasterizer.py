@@ -6,14 +6,23 @@ import threading
 import numpy as np
 import pytest
 import torch
-from rendering.scenes import assert_same_gradients, assert_same_picture, camera_matrix, draw, random_scene, turned_view
 
 from pgstalker.errors import ConfigError
 from pgstalker.rendering import choose_backend, rasterize, render_uint8
 from pgstalker.rendering.types import Scene
+from tests.rendering.scenes import (
+    assert_same_gradients,
+    assert_same_picture,
+    camera_matrix,
+    draw,
+    random_scene,
+    settled,
+    turned_view,
+)
 
 
 def compare(scene: Scene, width: int = 64, height: int = 64) -> None:
+    scene = settled(scene, width, height)
     got, truth = draw(scene, width, height, "numba"), draw(scene, width, height, "reference")
     assert_same_picture(got.rendering, truth.rendering)
     assert_same_gradients(got, truth)
@@ -25,7 +34,7 @@ def test_agrees_with_the_oracle(seed, width, height):
 
 
 def test_many_layers_stop_where_the_oracle_stops():
-    scene = random_scene(1500, 4, scale_cm=2.0)
+    scene = settled(random_scene(1500, 4, scale_cm=2.0), 48, 48)
     got, truth = draw(scene, 48, 48, "numba"), draw(scene, 48, 48, "reference")
     assert (truth.rendering.alpha > 1 - 2e-4).double().mean() > 0.5
     assert_same_picture(got.rendering, truth.rendering)
@@ -87,15 +96,15 @@ def test_numbers_that_are_not_finite_are_not_drawn():
 
 
 def test_the_same_bits_on_every_run_and_number_of_threads():
-    import numba
+    from pgstalker.rendering.numba_runtime import set_thread_count, thread_count
 
-    scene, threads = random_scene(2000, 11), numba.get_num_threads()
+    scene, threads = random_scene(2000, 11), thread_count()
     first = draw(scene, 80, 60, "numba")
     try:
-        numba.set_num_threads(1)
+        set_thread_count(1)
         again = draw(scene, 80, 60, "numba")
     finally:
-        numba.set_num_threads(threads)
+        set_thread_count(threads)
     assert torch.equal(first.rendering.image, again.rendering.image)
     for name, gradient in first.gradients.items():
         assert torch.equal(gradient, again.gradients[name]), name

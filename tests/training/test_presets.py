@@ -1,0 +1,30 @@
+"""Presets and the schedule's stages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pgstalker.errors import ConfigError
+from pgstalker.training import PRESETS
+from pgstalker.training.presets import DENSITY_UNTIL, FUSE_FROM, REFINE_FROM, SHARES, STATIC_UNTIL, preset, stage_at
+
+
+def test_stages_follow_one_another():
+    assert 0 < STATIC_UNTIL < DENSITY_UNTIL < REFINE_FROM < FUSE_FROM < 1
+    assert [stage_at(share) for share in (0, 0.079, 0.08, 0.59, 0.6, 0.74, 0.75, 1)] == [
+        "static", "static", "motion", "motion", "refine", "refine", "fuse", "fuse",
+    ]  # fmt: skip
+
+
+def test_presets_are_known_by_name():
+    assert preset("quick") is PRESETS["quick"]
+    with pytest.raises(ConfigError, match="unknown preset 'fast'; use one of: quick, default, paper"):
+        preset("fast")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_make_sense(name):
+    chosen = PRESETS[name]
+    assert 0 < chosen.initial < chosen.cap and chosen.size % 16 == 0
+    assert np.isclose(sum(SHARES.values()), 1)

@@ -178,8 +178,12 @@ def main() -> None:
         result["prepare_seconds"] = round(time.monotonic() - started, 1)
     started = time.monotonic()
     request = TrainingRequest(
-        preset=arguments.preset, size=arguments.size, steps=arguments.steps, device=arguments.device,
-        switches=dict(pair.split("=", 1) for pair in arguments.set), seed=arguments.seed,
+        preset=arguments.preset,
+        size=arguments.size,
+        steps=arguments.steps,
+        device=arguments.device,
+        switches=dict(pair.split("=", 1) for pair in arguments.set),
+        seed=arguments.seed,
     )
     avatar = train(subject_folder, folder / "avatar", request)
     result["train_seconds"] = round(time.monotonic() - started, 1)

@@ -63,8 +63,14 @@ class Train:
         from pgstalker.training import TrainingRequest, train
 
         request = TrainingRequest(
-            preset=self.preset, size=self.size, steps=self.steps, minutes=self.minutes, device=self.device,
-            switches=_pairs(self.switches), seed=self.seed, resume=self.resume,
+            preset=self.preset,
+            size=self.size,
+            steps=self.steps,
+            minutes=self.minutes,
+            device=self.device,
+            switches=_pairs(self.switches),
+            seed=self.seed,
+            resume=self.resume,
         )
         with _Bar("train") as bar:
             avatar = train(self.subject, self.out, request, bar.show)
@@ -98,7 +104,7 @@ class Render:
         with _Bar("render") as bar:
             if self.audio is not None:
                 receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, progress=bar.show)
-            else:
+            elif self.subject is not None:
                 receipt = render_subject(avatar, self.subject, self.out, frames=self.frames, progress=bar.show)
         print(f"{self.out}: {receipt['frames']} frames, {receipt['frames_per_second']:.1f} frames/s")
 

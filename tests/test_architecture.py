@@ -23,7 +23,7 @@ ALLOWED = {
 KEEPERS = {
     "gradio": ("app.py", "hub/"),
     "gsplat": ("pgstalker/rendering/cuda.py",),
-    "subprocess": ("pgstalker/media/",),
+    "subprocess": ("pgstalker/media/", "benchmarks/gpu_check.py"),  # which installs and builds on a bare machine
     "mediapipe": ("pgstalker/tracking/",),
     "cv2": ("pgstalker/tracking/",),
 }

@@ -18,6 +18,8 @@ WINDOW_SAMPLES = SAMPLE_RATE_HZ * 25 // 1000
 FFT_SAMPLES = 512
 FLOOR = 1e-6
 SPEECH_LEVEL = 0.1
+MOST_GAIN = 30.0
+"""What is quieter than -50 dBFS throughout is noise, not speech, and stays quiet."""
 ACTIVE_RANGE_DB = 40.0
 LIMIT = 4.0
 PRIOR_COLUMNS = 100
@@ -28,7 +30,7 @@ MelStatistics = np.ndarray
 
 
 def mel_filters() -> np.ndarray:
-    """Triangular filters [CHANNELS, FFT_SAMPLES // 2 + 1], Slaney's mel scale and area norm (as librosa.filters.mel)."""
+    """Triangular filters [CHANNELS, FFT_SAMPLES // 2 + 1] on Slaney's mel scale, as librosa.filters.mel."""
     edges_hz = _mel_to_hz(np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), CHANNELS + 2))
     bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, FFT_SAMPLES // 2 + 1)
     low, middle, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
@@ -59,7 +61,7 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     padded[before : before + len(samples)] = samples
     pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::hop][:columns]
     level = np.sqrt(np.percentile((pieces**2).mean(1), 95)) if columns else 0.0
-    gain = SPEECH_LEVEL / level if level > 1e-5 else 1.0
+    gain = min(SPEECH_LEVEL / level, MOST_GAIN) if level > 0 else 1.0
     taper = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32) * np.float32(gain)
     filters = mel_filters().astype(np.float32).T
     energies = np.empty((columns, CHANNELS), np.float32)

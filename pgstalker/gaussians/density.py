@@ -86,7 +86,10 @@ def region_weights(labels: np.ndarray, device: torch.device) -> Tensor:
 
 @torch.no_grad()
 def divide_and_prune(
-    cloud: GaussianCloud, optimizer: torch.optim.Optimizer, masks: tuple[Tensor, Tensor], shrink: float,
+    cloud: GaussianCloud,
+    optimizer: torch.optim.Optimizer,
+    masks: tuple[Tensor, Tensor],
+    shrink: float,
     generator: torch.Generator,
 ) -> None:
     """Apply masks (keep, divide) [N] to a cloud and to its optimizer state.

@@ -74,9 +74,7 @@ class Initialiser:
         around = np.einsum("nji,nj->ni", self.rotations[frames], around)
         shares = [(on_mesh, 1.6, 3000), (len(frames), 2.4, 2000)]
         sizes = np.concatenate([np.full(n, size * (usual / max(n, 1)) ** 0.5) for n, size, usual in shares])
-        return self._cloud(
-            np.concatenate([skin, around]), np.concatenate([self._colours(skin), hair_colours]), sizes
-        )
+        return self._cloud(np.concatenate([skin, around]), np.concatenate([self._colours(skin), hair_colours]), sizes)
 
     def mouth_box(self) -> tuple[np.ndarray, np.ndarray]:
         """Corners [3], [3] cm of the room behind the lips."""

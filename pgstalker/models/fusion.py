@@ -5,6 +5,8 @@ All three end in the same deformation head, so that a comparison of fusions comp
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -62,4 +64,8 @@ class RegionAttentionFusion(nn.Module):
         return F.relu(self.fuse(attended))
 
 
-FUSIONS = {"gated": GatedFusion, "concat": ConcatFusion, "region-attention": RegionAttentionFusion}
+FUSIONS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "gated": GatedFusion,
+    "concat": ConcatFusion,
+    "region-attention": RegionAttentionFusion,
+}

@@ -66,7 +66,7 @@ class MouthBasis:
 
 
 def _align(landmarks: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Mouth points [T, 144] after the similarity that lays each frame's rigid points over `reference` (Umeyama 1991)."""
+    """Mouth points [T, 144] after the similarity that lays the rigid points over `reference` (Umeyama 1991)."""
     points = landmarks.astype(np.float64)
     rigid = points[:, RIGID]
     centre = rigid.mean(1, keepdims=True)

@@ -226,8 +226,8 @@ class Talker(nn.Module):
         )
 
     def draw(self, control: Controls, background: Tensor | None = None, is_static: bool = False, backend: str = "auto"):
-        """One frame as a differentiable Rendering over `background` [3, H, W] (the plate by default), and its Splats."""
-        splats = self(control, is_static)
+        """One frame as a differentiable Rendering over `background` [3, H, W] (default: the plate), and its Splats."""
+        splats: Splats = self(control, is_static)
         background = self.plate if background is None else background
         camera = torch.as_tensor(self.camera.matrix(), dtype=torch.float32)
         rendering = rasterize(*splats.scene(), camera, self.size, self.size, background=background, backend=backend)
@@ -245,10 +245,8 @@ class Talker(nn.Module):
             if backgrounds is not None:
                 picture = torch.from_numpy(next(backgrounds)).to(self.device)
                 background = picture.permute(2, 0, 1).float() / 255
-            splats = self(controls[frame])
-            yield render_uint8(
-                *splats.scene(), camera, self.size, self.size, background=background, backend=backend
-            )
+            splats: Splats = self(controls[frame])
+            yield render_uint8(*splats.scene(), camera, self.size, self.size, background=background, backend=backend)
 
 
 def _at_rest(cloud) -> tuple[Tensor, Tensor, Tensor, Tensor]:

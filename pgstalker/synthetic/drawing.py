@@ -144,10 +144,10 @@ class Presenter:
         for side in (-1, 1):
             canvas.fill(on_face(_ellipse(side * 4.6, 2.3, 1.7, 1.1)), BLUSH, within=skin)
         canvas.stroke(on_face(_curve([(-0.9, 1.7), (-0.3, 2.25), (0.4, 2.25), (1.0, 1.7)])), SKIN_SHADE, self._px(0.3))
-        for ring, side in ((EYE_LEFT, -1), (EYE_RIGHT, 1)):
-            self._draw_eye(canvas, landmarks(ring), side, look.blink, on_face)
-        for ring in (BROW_LEFT, BROW_RIGHT):
-            canvas.fill(landmarks(ring), HAIR_COLOUR)
+        for eye, side in ((EYE_LEFT, -1), (EYE_RIGHT, 1)):
+            self._draw_eye(canvas, landmarks(eye), side, look.blink, on_face)
+        for brow in (BROW_LEFT, BROW_RIGHT):
+            canvas.fill(landmarks(brow), HAIR_COLOUR)
         self._draw_mouth(canvas, look, landmarks, on_face)
         canvas.fill(place(_hair_front(), -3.6), HAIR_COLOUR, HAIR)
         shine = _curve([(-4.6, -8.6), (-2.6, -9.7), (0.0, -10.0), (2.4, -9.5)])

@@ -57,8 +57,8 @@ def neutral_points() -> np.ndarray:
     spin = np.arange(len(rest)) * np.pi * (3 - np.sqrt(5))  # the sunflower's even spread
     points[rest] = np.stack([7.2 * share * np.sin(spin), 0.6 - 8.6 * share * np.cos(spin)], 1)
     for first, side in ((468, -1), (473, 1)):
-        ring = np.array([[0, 0], [0.6, 0], [0, -0.6], [-0.6, 0], [0, 0.6]])
-        points[first : first + 5] = ring + [side * EYE_X_CM, EYE_Y_CM - 0.1]
+        iris = np.array([[0, 0], [0.6, 0], [0, -0.6], [-0.6, 0], [0, 0.6]])
+        points[first : first + 5] = iris + [side * EYE_X_CM, EYE_Y_CM - 0.1]
     return points
 
 

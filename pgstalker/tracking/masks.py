@@ -13,6 +13,7 @@ from pgstalker.tracking import face_model
 from pgstalker.weights import model_file
 
 HAIR_EVERY = 2  # frames: the hair network costs four times the person network, and hair moves slowly
+FINER = 4  # sub-pixels a side in which polygons are drawn
 AHEAD = 6  # frames in flight between reading and labelling
 
 
@@ -108,21 +109,28 @@ def label(person: np.ndarray, hair: np.ndarray, landmarks: np.ndarray) -> np.nda
 
 
 def polygon(landmarks: np.ndarray, ring: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """bool [H, W]: pixels mostly inside the closed ring of landmarks [478, 2 or 3] px."""
+    """bool [H, W]: pixels of which more than half lies inside the closed ring of landmarks [478, 2 or 3] px."""
     import cv2
 
-    canvas = np.zeros(shape, np.uint8)
-    corners = np.round((landmarks[ring, :2] - 0.5) * 16).astype(np.int32)  # OpenCV's centres are whole numbers
-    cv2.fillPoly(canvas, [corners], 255, lineType=cv2.LINE_AA, shift=4)
-    return canvas > 127
+    inside = np.zeros(shape, bool)
+    corners = landmarks[ring, :2]
+    low = np.clip(np.floor(corners.min(0)).astype(int), 0, np.array(shape[::-1]) - 1)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, low + 1, shape[::-1])
+    # OpenCV fills the outline too, half a pixel too much all around; on a finer grid that is an eighth.
+    canvas = np.zeros(FINER * (high - low)[::-1], np.uint8)
+    fine = FINER * (corners - low) - 0.5  # OpenCV's pixel centres are whole numbers
+    cv2.fillPoly(canvas, [np.round(fine * 16).astype(np.int32)], 255, shift=4)
+    share = cv2.resize(canvas, (high - low).tolist(), interpolation=cv2.INTER_AREA)
+    inside[low[1] : high[1], low[0] : high[0]] = share > 127
+    return inside
 
 
 def _ears(is_person: np.ndarray, oval: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Person beside the oval, above the middle of the jaw."""
     import cv2
 
-    reach = int(0.55 * face_model.interocular(landmarks[:, :2])) | 1
-    near = cv2.dilate(oval.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))) > 0
+    reach = 0.275 * face_model.interocular(landmarks[:, :2])
+    near = cv2.distanceTransform((~oval).astype(np.uint8), cv2.DIST_L2, 5) <= reach
     ear = landmarks[[face_model.RIGHT_EAR, face_model.LEFT_EAR], 1].mean()
     jaw = ear + 0.55 * (landmarks[face_model.CHIN, 1] - ear)
     return is_person & near & (np.arange(len(oval))[:, None] < jaw)

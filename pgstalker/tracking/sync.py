@@ -51,7 +51,9 @@ def measure_lag(samples: np.ndarray, mouth: np.ndarray) -> Lag:
     windows = _windows(samples, len(mouth))
     lags = np.arange(-MAX_LAG, MAX_LAG + 1)
     scores = np.array([_judged_correlation(windows, quick / spread, int(lag)) for lag in lags])
-    lag, confidence = int(lags[np.argmax(scores)]), float(np.clip(scores.max() - np.median(scores), 0, 1))
+    confidence = float(np.clip(scores.max() - np.median(scores), 0, 1))
+    top = np.clip(scores - 0.8 * scores.max(), 0, None) * (np.abs(lags - lags[np.argmax(scores)]) <= 3)
+    lag = int(np.round((top * lags).sum() / top.sum())) if confidence > 0 else 0  # the middle of a broad peak
     is_sure = confidence > BELIEVED and abs(lag) >= WORTH and len(mouth) >= LEAST_SECONDS * FPS
     return Lag(lag, confidence, lag if is_sure else 0)
 

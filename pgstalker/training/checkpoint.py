@@ -30,7 +30,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
             metadata = file.metadata() or {}
             if metadata.get("schema") != SCHEMA:
                 raise ConfigError(f"{path} is not a checkpoint of this version; delete it or train without --resume")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(metadata["header"])
+            names = file.keys()  # a method of its own: the file cannot be iterated
+            return {name: file.get_tensor(name) for name in names}, json.loads(metadata["header"])
     except (SafetensorError, KeyError, json.JSONDecodeError, OSError) as error:
         raise ConfigError(f"checkpoint {path} cannot be read ({error}); delete it or train without --resume") from error
 

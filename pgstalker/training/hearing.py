@@ -36,7 +36,12 @@ class Hearing:
 
 
 def train_hearing(
-    features: AudioFeatures, samples: np.ndarray, codes: np.ndarray, config: TalkerConfig, epochs: int, seed: int,
+    features: AudioFeatures,
+    samples: np.ndarray,
+    codes: np.ndarray,
+    config: TalkerConfig,
+    epochs: int,
+    seed: int,
     progress=None,
 ) -> Hearing:
     """samples [S] float32 and mouth codes [T, C] of the training part. progress(share, loss) is called now and then."""

@@ -24,7 +24,7 @@ PRESETS = {
     "default": Preset(size=512, steps=8000, initial=12000, cap=24000, resolution=40),
     "paper": Preset(size=512, steps=110_000, initial=12000, cap=38000, resolution=40),
 }
-"""paper: 50,000 face + 50,000 mouth + 10,000 fuse iterations in TalkingGaussian's schedule; here one cloud, one loop."""
+"""paper: TalkingGaussian's 50,000 face + 50,000 mouth + 10,000 fuse iterations; here one cloud, one loop."""
 
 SHARES = {"face": 0.70, "mouth": 0.06, "torso": 0.24}
 """Of the initial Gaussians."""

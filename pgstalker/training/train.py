@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from pgstalker import __version__
 from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
+from pgstalker.devices import choose_device
 from pgstalker.errors import ConfigError
 from pgstalker.gaussians.initialise import Initialiser
 from pgstalker.models.config import TalkerConfig, check_switches
@@ -64,7 +66,10 @@ class TrainingOptions:
 
 
 def train(
-    subject_folder: Path | str, out: Path | str, request: TrainingRequest | None = None, progress: Progress | None = None
+    subject_folder: Path | str,
+    out: Path | str,
+    request: TrainingRequest | None = None,
+    progress: Progress | None = None,
 ) -> Avatar:
     """Train an avatar of a prepared subject and save it in `out`.
 
@@ -75,7 +80,7 @@ def train(
     chosen = preset(request.preset)
     check_switches(request.switches)
     report = progress or (lambda stage, share, numbers: None)
-    device = _device(request.device)
+    device = choose_device(request.device)
     subject = Subject.load(subject_folder)
     _check_numbers(request, subject.camera.width)
     check_replaceable(out)
@@ -84,7 +89,11 @@ def train(
     report("load", 0.0, {})
     data = TrainingData.load(Path(subject_folder), size)
     options = TrainingOptions(
-        request.preset, size, request.steps or chosen.steps, request.seed, request.switches,
+        request.preset,
+        size,
+        request.steps or chosen.steps,
+        request.seed,
+        request.switches,
         subject.manifest["source"]["sha256"],
     )
     path = out.with_name(f".{out.name}.checkpoint.safetensors")
@@ -135,8 +144,12 @@ def _run(trainer: Trainer, path: Path, options: TrainingOptions, report: Progres
                 result.stage,
                 trainer.step_number / trainer.steps,
                 {
-                    "step": trainer.step_number, "loss": loss, "psnr": psnr, "gaussians": result.gaussians,
-                    "per_second": rate, "seconds_left": (trainer.steps - trainer.step_number) / rate,
+                    "step": trainer.step_number,
+                    "loss": loss,
+                    "psnr": psnr,
+                    "gaussians": result.gaussians,
+                    "per_second": rate,
+                    "seconds_left": (trainer.steps - trainer.step_number) / rate,
                 },
             )
         if now - last_saved > CHECKPOINT_SECONDS:
@@ -146,7 +159,9 @@ def _run(trainer: Trainer, path: Path, options: TrainingOptions, report: Progres
 
 def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float) -> None:
     header = {
-        "options": asdict(options), "talker": trainer.talker.config.to_dict(), "step": trainer.step_number,
+        "options": asdict(options),
+        "talker": trainer.talker.config.to_dict(),
+        "step": trainer.step_number,
         "seconds": seconds,
     }
     checkpoint.save(path, trainer.state(), header)
@@ -172,15 +187,20 @@ def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, repo
     torch.manual_seed(options.seed)
     switches = options.switches
     is_end_to_end = switches.get("audio_training") == "end-to-end"
+    hearing: dict[str, Any] = {"code_size": END_TO_END_CODE, "members": 1} if is_end_to_end else {}
     config = TalkerConfig(
         size=options.size,
         focal_px=subject.camera.scaled(options.size).focal_px,
         resolution=chosen.resolution,
-        **({"code_size": END_TO_END_CODE, "members": 1} if is_end_to_end else {}),
-        **switches,
+        **hearing,
+        **cast(dict[str, Any], switches),
     )
     start = Initialiser(
-        data.pictures, data.labels, data.drive.camera_from_head, data.surface, subject.camera.scaled(options.size),
+        data.pictures,
+        data.labels,
+        data.drive.camera_from_head,
+        data.surface,
+        subject.camera.scaled(options.size),
         options.seed,
     )
     counts = {name: round(chosen.initial * share) for name, share in SHARES.items()}
@@ -209,7 +229,12 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
     """Stage A; the cross-fitted codes it returns are calibrated like those of a real drive."""
     codes = talker.mouth_basis.encode(data.landmarks)
     hearing = train_hearing(
-        talker.features, data.samples, codes, talker.config, chosen.hearing_epochs, seed,
+        talker.features,
+        data.samples,
+        codes,
+        talker.config,
+        chosen.hearing_epochs,
+        seed,
         lambda share, loss: report("hearing", share, {"loss": loss}),
     )
     talker.hearing = hearing.encoder
@@ -236,21 +261,16 @@ def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: fl
     drive = replace(data.drive, torso=data.drive.torso if data.torso_tracked else None)
     calm = int(np.argmin(np.abs(data.aperture - np.quantile(data.aperture, 0.2)) + data.drive.eyes))
     provenance = {
-        **asdict(options), "source_name": subject.manifest["source"]["name"], "seconds": round(seconds, 1),
-        "train_frames": len(data), "gaussians": sum(talker.config.counts.values()), "device": str(talker.device),
-        "pgstalker": __version__, "torch": torch.__version__, "threads": torch.get_num_threads(),
+        **asdict(options),
+        "source_name": subject.manifest["source"]["name"],
+        "seconds": round(seconds, 1),
+        "train_frames": len(data),
+        "gaussians": sum(talker.config.counts.values()),
+        "device": str(talker.device),
+        "pgstalker": __version__,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
         "cpus": os.cpu_count(),
     }
     idle = IdleMotion(drive.camera_from_head, drive.torso, drive.eyes)
     return Avatar(talker, idle, data.pictures[calm], provenance)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-        log.info("device %s (chosen: %s)", name, "CUDA is there" if name == "cuda" else "no CUDA device")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda: torch sees no CUDA device; use --device cpu or auto")
-    if name not in ("cpu", "cuda"):
-        raise ConfigError(f"--device {name} is unknown; use auto, cpu or cuda")
-    return torch.device(name)

@@ -87,7 +87,8 @@ class Trainer:
             for name in PARAMETERS
         ]
         groups.append({"params": [talker.face.triplane.planes, talker.mouth.triplane.planes], "lr": PLANE_RATE})
-        nets = [talker.embed, talker.face.fusion, talker.face.head, talker.mouth.fusion, talker.mouth.head]
+        nets: list[torch.nn.Module] = [talker.embed]
+        nets += [talker.face.fusion, talker.face.head, talker.mouth.fusion, talker.mouth.head]
         groups.append({"params": [p for net in nets for p in net.parameters()], "lr": NETWORK_RATE})
         groups.append({"params": list(talker.torso.residual.parameters()), "lr": TORSO_RATE})
         hearing_rate = NETWORK_RATE if self.is_end_to_end else HEARING_RATE
@@ -214,4 +215,3 @@ class Trainer:
             setattr(self.density, name, tensors[f"density/{name}"].to(self.talker.device))
         checkpoint.restore_optimizer(self.optimizer, self.talker, tensors)
         self.step_number = step
-

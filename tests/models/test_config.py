@@ -64,9 +64,9 @@ def test_what_has_no_default_must_be_there(name):
 
 def test_switches_are_refused_by_name_and_value():
     assert check_switches({"fusion": "concat"}) == {"fusion": "concat"}
-    with pytest.raises(ConfigError, match="unknown switch 'colour'; there are: fusion"):
+    with pytest.raises(ConfigError, match=r"unknown switch 'colour'; there are: fusion"):
         check_switches({"colour": "red"})
-    with pytest.raises(ConfigError, match="torso=none.*rendered, gt"):
+    with pytest.raises(ConfigError, match=r"torso=none.*rendered, gt"):
         TalkerConfig(64, 150.0, torso="none")
 
 

@@ -21,7 +21,7 @@ def basis():
 
 def test_landmark_lists_name_real_and_different_points():
     for group in (RIGID, LIPS_OUTER, LIPS_INNER, CHIN, EYE_CORNERS):
-        assert len(set(group)) == len(group) and 0 <= min(group) and max(group) < MESH_POINTS
+        assert len(set(group)) == len(group) and min(group) >= 0 and max(group) < MESH_POINTS
     assert len(RIGID) == 34 and not set(RIGID) & set(LIPS_OUTER + LIPS_INNER + CHIN)
 
 

@@ -95,7 +95,9 @@ def test_the_head_goes_where_the_pose_says(talker):
     moved = list(talker.render(replace(drive(), camera_from_head=there)))
     plate = talker.plate.numpy() * 255
     columns = [
-        np.average(np.arange(SIDE), weights=np.abs(np.stack(frames).transpose(0, 3, 1, 2) - plate)[:, :, :30].sum((0, 1, 2)))
+        np.average(
+            np.arange(SIDE), weights=np.abs(np.stack(frames).transpose(0, 3, 1, 2) - plate)[:, :, :30].sum((0, 1, 2))
+        )
         for frames in (list(talker.render(drive())), moved)
     ]
     assert columns[1] - columns[0] > 5  # 8 cm are 13 px here
@@ -145,7 +147,9 @@ def test_the_code_that_is_heard(talker):
     talker.hearing.eval()
     assert code.shape == (50, 6) and code.dtype == np.float32
     np.testing.assert_array_equal(code, talker.code(features))  # no dropout, whatever the mode
-    np.testing.assert_allclose(code[10:20], talker.code(features[8:22])[2:-2], atol=1e-5)  # a frame hears its neighbours
+    np.testing.assert_allclose(
+        code[10:20], talker.code(features[8:22])[2:-2], atol=1e-5
+    )  # a frame hears its neighbours
     silent = drive(mouth_code=None, audio=features[:FRAMES])
     torch.testing.assert_close(talker.controls(silent).code, torch.from_numpy(talker.code(features[:FRAMES])))
 

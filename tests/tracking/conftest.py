@@ -10,7 +10,7 @@ import pytest
 SHARED = Path(__file__).parents[3] / "shared"
 
 
-@pytest.fixture()
+@pytest.fixture
 def clips(monkeypatch):
     """The folder of shared clips, with the shared models in use."""
     if not (SHARED / "clips").is_dir() or not (SHARED / "models").is_dir():
@@ -19,14 +19,14 @@ def clips(monkeypatch):
     return SHARED / "clips"
 
 
-@pytest.fixture()
+@pytest.fixture
 def camera():
     from pgstalker.tracking.pose import portrait_camera
 
     return portrait_camera(512)
 
 
-@pytest.fixture()
+@pytest.fixture
 def head():
     """[34, 3] cm: points spread over the front of a ball, as the rigid landmarks are over a face."""
     angles = np.random.default_rng(3).uniform([-1.2, -1.0], [1.2, 1.0], (34, 2))
@@ -34,7 +34,7 @@ def head():
     return np.stack([x, y, -8 * np.cos(angles[:, 0]) * np.cos(angles[:, 1])], axis=1)
 
 
-@pytest.fixture()
+@pytest.fixture
 def poses():
     """[60, 4, 4]: a head that looks about, 75 cm away."""
     from scipy.spatial.transform import Rotation

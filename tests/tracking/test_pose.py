@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from pgstalker.tracking.geometry import project, transform
 from pgstalker.tracking.optical_flow import Surface, Tracks, choose_key_frames
 from pgstalker.tracking.pose import bundle_adjust, fit_mesh, fit_poses, initial_poses, reprojection_rmse
@@ -11,7 +12,7 @@ from tests.tracking.faces import degrees_apart
 NOISE_PX = 0.5
 
 
-@pytest.fixture()
+@pytest.fixture
 def observed(camera, head, poses):
     """[60, 34, 2] px with the noise of real landmarks."""
     exact = project(transform(poses[:, None], head[None]), camera)
@@ -66,7 +67,7 @@ def test_texture_tracks_steady_the_pose(camera, head, poses, observed):
 
     assert jitter(found) < 0.5 * jitter(landmarks_only)
     assert flow_residual(surface, found) < 0.5 * flow_residual(surface, landmarks_only)
-    assert motion(surface.tracks) > 2
+    assert motion(surface.tracks) > 1
 
 
 def test_frames_that_nothing_observes_stay_where_they_are(camera, head, poses, observed):
@@ -79,8 +80,8 @@ def test_frames_that_nothing_observes_stay_where_they_are(camera, head, poses, o
 def test_key_frames_cover_the_turns(poses):
     chosen = choose_key_frames(poses, np.ones(60, bool), count=5)
     assert chosen == sorted(set(chosen))
-    yaw = poses[:, 0, 2]
-    assert {int(np.argmin(yaw)), int(np.argmax(yaw))} & set(chosen)
+    away = [min(degrees_apart(poses[[frame]], poses[[key]])[0] for key in chosen) for frame in range(60)]
+    assert max(away) < 10  # the clip turns by 35 degrees
 
 
 def surface_of_ball(camera, head, poses) -> Surface:

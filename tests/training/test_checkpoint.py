@@ -13,7 +13,9 @@ from pgstalker.training import checkpoint
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "x.safetensors"
-    checkpoint.save(path, {"a": torch.arange(6.0).view(2, 3).T, "empty": torch.zeros(0, 3)}, {"step": 7, "who": {"x": 1}})
+    checkpoint.save(
+        path, {"a": torch.arange(6.0).view(2, 3).T, "empty": torch.zeros(0, 3)}, {"step": 7, "who": {"x": 1}}
+    )
     return path
 
 
@@ -45,7 +47,7 @@ def test_a_failed_save_leaves_the_old_one(saved, monkeypatch):
 def test_a_foreign_file_is_refused(tmp_path):
     path = tmp_path / "foreign.safetensors"
     save_file({"a": torch.ones(2)}, path)
-    with pytest.raises(ConfigError, match="foreign.safetensors is not a checkpoint of this version.*--resume"):
+    with pytest.raises(ConfigError, match=r"foreign.safetensors is not a checkpoint of this version.*--resume"):
         checkpoint.load(path)
 
 
@@ -71,7 +73,7 @@ def test_a_damaged_header_is_refused(tmp_path, metadata):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="gone.safetensors"):
+    with pytest.raises(ConfigError, match=r"gone.safetensors"):
         checkpoint.load(tmp_path / "gone.safetensors")
 
 

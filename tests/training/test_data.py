@@ -71,8 +71,8 @@ def test_mouth_boxes_hold_the_mouth(subject_data):
 def test_mouth_boxes_stay_inside_the_picture(place):
     landmarks = np.zeros((1, 478, 3), np.float32) + [*place, 0]
     top, bottom, left, right = mouth_boxes(landmarks, 12.0, 64)[0]
-    assert 0 <= top and bottom <= 64 and bottom - top >= 2
-    assert 0 <= left and right <= 64 and right - left >= 2
+    assert top >= 0 and bottom <= 64 and bottom - top >= 2
+    assert left >= 0 and right <= 64 and right - left >= 2
 
 
 def test_which_frame_comes_next_depends_on_step_and_seed_alone(subject_data):

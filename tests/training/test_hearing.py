@@ -54,7 +54,7 @@ def test_it_learns_what_the_sound_tells(learnt):
     assert min(pearson(own[:, k], codes[:, k]) for k in (0, 1)) > 0.85
     assert min(pearson(hearing.unseen_codes[:, k], codes[:, k]) for k in (0, 1)) > 0.75
     shares, losses = zip(*reports, strict=True)
-    assert list(shares) == sorted(shares) and 0 <= shares[0] and shares[-1] <= 1
+    assert list(shares) == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1
     assert losses[-1] < 0.7 * losses[0]
 
 
@@ -103,7 +103,7 @@ def test_pools_leave_out_their_fold_and_its_margins(frames):
     for fold, (low, high) in enumerate(_folds(frames)):
         covered += range(low, high)
         for pool in pools[3 + fold * MEMBERS_PER_FOLD : 3 + (fold + 1) * MEMBERS_PER_FOLD]:
-            assert len(pool) and 0 <= pool.min() and pool.max() < frames
+            assert len(pool) and pool.min() >= 0 and pool.max() < frames
             assert not np.any((pool >= low - GAP_FRAMES) & (pool < high + GAP_FRAMES))
             assert len(pool) >= frames - (high - low) - 2 * GAP_FRAMES
     assert covered == list(range(frames))

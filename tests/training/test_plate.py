@@ -14,7 +14,9 @@ SIDE, FRAMES = 96, 30
 def wall():
     """A textured wall uint8 [H, W, 3]."""
     y, x = np.mgrid[:SIDE, :SIDE]
-    return np.stack([120 + 60 * np.sin(x / 9), 100 + 50 * np.cos(y / 7), 90 + 40 * np.sin((x + y) / 5)], 2).astype(np.uint8)
+    return np.stack([120 + 60 * np.sin(x / 9), 100 + 50 * np.cos(y / 7), 90 + 40 * np.sin((x + y) / 5)], 2).astype(
+        np.uint8
+    )
 
 
 def scene(wall: np.ndarray, lefts, label: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -43,8 +45,7 @@ def test_it_is_a_median_and_so_forgets_a_passer_by(wall):
 
 
 def test_what_is_never_seen_is_filled_smoothly_from_its_edges(wall):
-    y, x = np.mgrid[:SIDE, :SIDE]
-    slope = np.repeat((60 + x)[..., None], 3, 2).astype(np.uint8)
+    slope = np.tile((60 + np.arange(SIDE))[None, :, None], (SIDE, 1, 3)).astype(np.uint8)
     plate = background_plate(*scene(slope, [33] * FRAMES))
     np.testing.assert_allclose(plate[:, :30], slope[:, :30] / 255, atol=1e-6)
     hole = plate[30:70, 33:63] * 255

@@ -19,6 +19,7 @@ from pgstalker.training.trainer import Trainer
 train_module = importlib.import_module("pgstalker.training.train")  # the package's own name is the function
 pytestmark = pytest.mark.usefixtures("small_presets")
 REQUEST = TrainingRequest(seed=1)
+STAGES = ["static", "motion", "refine", "fuse"]
 CHECKPOINT = ".anna.checkpoint.safetensors"
 
 
@@ -66,7 +67,7 @@ def a_frame(avatar: Avatar) -> np.ndarray:
     """The middle frame of what the avatar says to a tone."""
     time_s = np.arange(6400) / 16_000
     drive = drive_from_audio(avatar, (0.2 * np.sin(2000 * time_s)).astype(np.float32))
-    return list(avatar.talker.render(drive[5:6]))[0]
+    return next(avatar.talker.render(drive[5:6]))
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +88,8 @@ def test_it_learns(finished):
     motion = [report for report in reports if report.stage == "motion"]
     assert np.mean([r.loss for r in motion[-5:]]) < 0.9 * np.mean([r.loss for r in reports[:3]])
     assert np.mean([r.psnr for r in reports[-5:]]) > np.mean([r.psnr for r in reports[:3]]) + 1.0
-    assert [r.stage for r in reports] == sorted((r.stage for r in reports), key="static motion refine fuse".split().index)
-    assert {r.stage for r in reports} == {"static", "motion", "refine", "fuse"}
+    assert [r.stage for r in reports] == sorted((r.stage for r in reports), key=STAGES.index)
+    assert {r.stage for r in reports} == set(STAGES)
 
 
 def test_density_control_grows_up_to_the_cap_and_the_config_follows(finished, small_presets):
@@ -142,7 +143,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(finished, subject_folder, tm
         reports = watch(patch)
         avatar = train(subject_folder, out, replace(REQUEST, resume=True))
     assert len(reports) == 40 - 33
-    assert [(r.stage, r.loss, r.gaussians) for r in reports] == [(r.stage, r.loss, r.gaussians) for r in finished[2][33:]]
+    assert [(r.stage, r.loss, r.gaussians) for r in reports] == [
+        (r.stage, r.loss, r.gaussians) for r in finished[2][33:]
+    ]
     assert_same(avatar, finished[0])
     assert not (tmp_path / CHECKPOINT).exists()
 
@@ -278,5 +281,5 @@ def test_a_foreign_folder_in_the_way_is_refused_before_any_work(subject_folder, 
     monkeypatch.setattr(TrainingData, "load", classmethod(lambda cls, folder, size: pytest.fail("work was done")))
     (tmp_path / "anna").mkdir()
     (tmp_path / "anna" / "letters.txt").write_text("dear")
-    with pytest.raises(AvatarError, match="letters.txt"):
+    with pytest.raises(AvatarError, match=r"letters.txt"):
         train(subject_folder, tmp_path / "anna", REQUEST)

@@ -4,7 +4,8 @@
 
 The truth is the clip itself (its last frames, cropped as the subject was and resized by area), not the subject's
 copy; no test frame is dropped or shifted. Four drives are compared, all with the test part's own head pose and eyes:
-heard audio or the tracked mouth, tracked torso motion or the one predicted from head pose. A sheet of the ten worst
+heard audio or the tracked mouth, tracked torso motion or the one predicted from head pose; with --other-audio a fifth,
+whose lips should match by chance alone. A sheet of the ten worst
 frames beside their truth is written into the work folder.
 """
 
@@ -14,6 +15,7 @@ import argparse
 import json
 import resource
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ import numpy as np
 from pgstalker.avatar import Avatar, drive_from_subject, true_torsos
 from pgstalker.landmarks import EYE_CORNERS
 from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
-from pgstalker.media import probe, read_frames
+from pgstalker.media import probe, read_audio, read_frames
 from pgstalker.subject import Subject
 from pgstalker.training.data import mouth_boxes
 
@@ -30,12 +32,12 @@ HEAD_UP, HEAD_DOWN, HEAD_SIDE = 0.35, 0.05, 0.20
 WORST = 10
 
 
-def truth(clip: Path, subject: Subject, size: int) -> np.ndarray:
+def whole_clip(clip: Path, subject: Subject, size: int) -> np.ndarray:
     """The clip's own frames [T, size, size, 3] uint8 on the subject's clock and crop."""
-    crop = subject.manifest["crop"]
+    crop, fps, frames = (subject.manifest[name] for name in ("crop", "fps", "frames"))
     box = (crop["x"], crop["y"], crop["side"], crop["side"])
-    frames = read_frames(clip, size=(size, size), fps=subject.manifest["fps"], crop=box, count=subject.frames_count)
-    return np.stack(list(frames))
+    start = crop.get("start_frame", 0)
+    return np.stack(list(read_frames(clip, size=(size, size), fps=fps, crop=box, start=start, count=frames)))
 
 
 def head_boxes(landmarks: np.ndarray, side: int) -> np.ndarray:
@@ -98,21 +100,43 @@ def error_shares(images: np.ndarray, truths: np.ndarray, labels: np.ndarray) -> 
     return {name: round(share, 3) for name, share in shares.items()}
 
 
-def judge(images, truths, labels, heads, mouths, real) -> dict:
-    """All figures of one drive."""
-    seen = apertures(images)
-    both = np.isfinite(seen) & np.isfinite(real)
-    enough = both.sum() > 10
-    return {
-        "whole_db": round(float(np.mean([psnr(i, t) for i, t in zip(images, truths, strict=True)])), 2),
-        "head_db": round(float(box_psnr(images, truths, heads).mean()), 2),
-        "mouth_db": round(float(box_psnr(images, truths, mouths).mean()), 2),
-        "aperture_r": round(float(pearson(seen[both], real[both])), 3) if enough else None,
-        "aperture_r_null95": round(float(circular_shift_null(seen[both], real[both])), 3) if enough else None,
-        "aperture_amplitude": round(float(seen[both].std() / real[both].std()), 3) if enough else None,
-        "faces_lost": int((~both).sum()),
-        "error_shares": error_shares(images, truths, labels),
-    }
+@dataclass(frozen=True)
+class Truth:
+    """The test part: pictures [T, H, W, 3] uint8, labels [T, H, W], head and mouth boxes [T, 4], lip aperture [T]."""
+
+    pictures: np.ndarray
+    labels: np.ndarray
+    heads: np.ndarray
+    mouths: np.ndarray
+    aperture: np.ndarray
+
+    @classmethod
+    def of(cls, pictures: np.ndarray, subject: Subject, size: int) -> Truth:
+        start = subject.train_frames
+        landmarks = subject.tracks.landmarks_px[start:] * (size / subject.camera.width)
+        eyes = landmarks[:, EYE_CORNERS, :2]
+        unit = float(np.median(np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=1)))
+        labels = np.stack(list(subject.read_labels(size=size, start=start)))
+        boxes = head_boxes(landmarks, size), mouth_boxes(landmarks, unit, size)
+        return cls(pictures[start:], labels, *boxes, apertures(pictures[start:]))
+
+    def judge(self, images: np.ndarray) -> dict:
+        """All figures of the pictures that one drive gave."""
+        seen = apertures(images)
+        both = np.isfinite(seen) & np.isfinite(self.aperture)
+        result = {
+            "whole_db": round(float(psnr(images, self.pictures).mean()), 2),
+            "head_db": round(float(box_psnr(images, self.pictures, self.heads).mean()), 2),
+            "mouth_db": round(float(box_psnr(images, self.pictures, self.mouths).mean()), 2),
+            "faces_lost": int((~both).sum()),
+            "error_shares": error_shares(images, self.pictures, self.labels),
+        }
+        if both.sum() > 10:
+            ours, real = seen[both], self.aperture[both]
+            result["aperture_r"] = round(float(pearson(ours, real)), 3)
+            result["aperture_r_null95"] = round(float(circular_shift_null(ours, real)), 3)
+            result["aperture_amplitude"] = round(float(ours.std() / real.std()), 3)
+        return result
 
 
 def worst_frames(images: np.ndarray, truths: np.ndarray, path: Path) -> None:
@@ -129,28 +153,27 @@ def worst_frames(images: np.ndarray, truths: np.ndarray, path: Path) -> None:
     Image.fromarray(np.concatenate(pairs)).save(path)
 
 
-def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path) -> dict:
+def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path, other_audio: Path | None = None) -> dict:
     """Render the test part under every drive and compare it with the clip."""
-    size, train = avatar.talker.size, subject.train_frames
-    truths = truth(clip, subject, size)
-    labels = np.stack(list(subject.read_labels(size=size, start=train)))
-    landmarks = subject.tracks.landmarks_px[train:] * (size / subject.camera.width)
-    heads = head_boxes(landmarks, size)
-    eyes = landmarks[:, EYE_CORNERS, :2]
-    mouths = mouth_boxes(landmarks, float(np.median(np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=1))), size)
-    real = apertures(truths[train:])
-    result = {"test_frames": len(labels), **floors(truths, train, heads)}
-    for mouth in ("audio", "tracked"):
-        for torso in ("tracked", "predicted"):
-            drive, _ = drive_from_subject(avatar, subject, "held-out", mouth=mouth, torso=torso)
-            started = time.monotonic()
-            images = np.stack(list(avatar.talker.render(drive, backgrounds=true_torsos(avatar, subject, "held-out"))))
-            seconds = time.monotonic() - started
-            name = f"{mouth}_mouth_{torso}_torso"
-            result[name] = judge(images, truths[train:], labels, heads, mouths, real)
-            result[name]["render_fps"] = round(len(images) / seconds, 1)
-            if mouth == "audio" and torso == "tracked":
-                worst_frames(images, truths[train:], folder / "worst.png")
+    size = avatar.talker.size
+    pictures = whole_clip(clip, subject, size)
+    truth = Truth.of(pictures, subject, size)
+    result = {"test_frames": len(truth.pictures), **floors(pictures, subject.train_frames, truth.heads)}
+    drives = {
+        f"{mouth}_mouth_{torso}_torso": drive_from_subject(avatar, subject, "held-out", mouth=mouth, torso=torso)[0]
+        for mouth in (("audio",) if avatar.talker.config.audio_training == "end-to-end" else ("audio", "tracked"))
+        for torso in ("tracked", "predicted")
+    }
+    own = drives["audio_mouth_tracked_torso"]
+    if other_audio is not None:
+        drives["other_audio"] = replace(own, audio=avatar.talker.hear(read_audio(other_audio), len(own)))
+    for name, drive in drives.items():
+        started = time.monotonic()
+        images = np.stack(list(avatar.talker.render(drive, backgrounds=true_torsos(avatar, subject, "held-out"))))
+        seconds = time.monotonic() - started
+        result[name] = truth.judge(images) | {"render_fps": round(len(images) / seconds, 1)}
+        if drive is own:
+            worst_frames(images, truth.pictures, folder / "worst.png")
     return result
 
 
@@ -163,6 +186,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--set", nargs="*", default=[], metavar="SWITCH=VALUE")
+    parser.add_argument(
+        "--other-audio", type=Path, help="another clip's sound at the same poses: lips should not match"
+    )
     parser.add_argument("--work", type=Path, default=Path("work/fidelity"))
     arguments = parser.parse_args()
 
@@ -188,7 +214,7 @@ def main() -> None:
     avatar = train(subject_folder, folder / "avatar", request)
     result["train_seconds"] = round(time.monotonic() - started, 1)
     result |= {name: avatar.provenance[name] for name in ("size", "steps", "gaussians", "device", "cpus", "threads")}
-    result |= measure(avatar, Subject.load(subject_folder), arguments.clip, folder)
+    result |= measure(avatar, Subject.load(subject_folder), arguments.clip, folder, arguments.other_audio)
     result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     if probe(arguments.clip).video.fps != Subject.load(subject_folder).manifest["fps"]:
         result["note"] = "the clip's frame rate was changed to 25"

@@ -13,8 +13,9 @@ from hub import messages
 from hub.jobs import Gallery
 from hub.tabs import create
 from hub.theme import CSS, theme
+from pgstalker import preflight
 from pgstalker.devices import choose_device
-from pgstalker.errors import AvatarError, EnvironmentMissing
+from pgstalker.errors import EnvironmentMissing, PgsError
 from pgstalker.media.limits import MAX_AUDIO_S
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,10 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True):
 
 
 def serve(host: str, port: int, device: str, avatars: Path) -> None:
-    """Open the page and keep it open; the first avatar is made ready while the visitor reads."""
+    """Open the page and keep it open; the first avatar is made ready while the visitor reads.
+
+    Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
+    preflight.check(tracking=False)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     gallery = Gallery(SAMPLE_DATA, avatars, str(choose_device(device)))
     threading.Thread(target=warm_up, args=(gallery,), daemon=True).start()
@@ -70,10 +74,10 @@ def warm_up(gallery: Gallery) -> None:
         return
     try:
         avatar = gallery.load(gallery.first.id)
-    except AvatarError as error:
+        next(avatar.talker.render(drive_from_audio(avatar, np.zeros(640, np.float32))))
+    except PgsError as error:
         log.warning("%s", error)
         return
-    next(avatar.talker.render(drive_from_audio(avatar, np.zeros(640, np.float32))))
     log.info("avatar %s is ready", gallery.first.id)
 
 

@@ -1,20 +1,20 @@
-"""Pure measures of pictures, faces and tracks: one definition for training, benchmarks and leaderboard.
+"""Pure measures of pictures, faces, tracks and sound: one definition for training, benchmarks and leaderboard.
 
 Landmarks are MediaPipe's 478 face points [T, 478, 3]; every distance is taken in 3D, x, y and z in one unit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from pgstalker.landmarks import EYE_CORNERS, EYE_OPENINGS, INNER_LIP_PAIRS, MOUTH_CORNERS, NOSE_BRIDGE_TO_CHIN
 
 MAX_PSNR_DB = 100.0
 
-OUTER_EYE_CORNERS = (33, 263)
-INNER_LIP_PAIRS = ((13, 14), (82, 87), (312, 317))  # upper and lower inner lip: middle, right and left of it
-MOUTH_CORNERS = (61, 291)
-NOSE_BRIDGE_TO_CHIN = (168, 152)
-# Outer or inner corner, upper and lower lid twice, other corner (Soukupova and Cech 2016).
-EYES = ((33, (160, 144), (158, 153), 133), (362, (385, 380), (387, 373), 263))
+SILENCE_DBFS = -50.0
+"""A recording whose mean power is below this holds no speech."""
 
 
 def psnr(image: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
@@ -49,7 +49,7 @@ def eye_aspect_ratio(landmarks: np.ndarray) -> np.ndarray:
     """Height over width of the eye opening, mean of both eyes [T]; it falls when they close."""
     ratios = [
         (_distance(landmarks, first) + _distance(landmarks, second)) / (2 * _distance(landmarks, (corner, other)))
-        for corner, first, second, other in EYES
+        for corner, first, second, other in EYE_OPENINGS
     ]
     return np.mean(ratios, axis=0)
 
@@ -70,9 +70,14 @@ def circular_shift_null(x: np.ndarray, y: np.ndarray, percentile: float = 95) ->
     return float(np.percentile([pearson(x, np.roll(y, shift)) for shift in range(1, len(y))], percentile))
 
 
-def _distance(landmarks: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+def loudness_dbfs(samples: np.ndarray) -> float:
+    """Mean power of samples [S] in [-1, 1] in dB against full scale; digital silence is -120."""
+    return float(10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12))
+
+
+def _distance(landmarks: np.ndarray, pair: Sequence[int]) -> np.ndarray:
     return np.linalg.norm(landmarks[..., pair[0], :] - landmarks[..., pair[1], :], axis=-1)
 
 
 def _eye_span(landmarks: np.ndarray) -> np.ndarray:
-    return _distance(landmarks, OUTER_EYE_CORNERS)
+    return _distance(landmarks, EYE_CORNERS)

@@ -2,7 +2,7 @@
 
     subject.json   manifest: schema, source, camera, frames, split, crop, audio, quality, warnings, sha256 of each file
     frames.mp4     size x size at 25 fps, near lossless, no sound
-    labels.mkv     lossless, values of tracking.masks.Label
+    labels.mkv     lossless, values of types.Label
     tracks.npz     what SubjectTracks names
     audio.wav      16 kHz mono, as long as the frames
     sheet.png      for a person to judge
@@ -24,16 +24,13 @@ import numpy as np
 
 from pgstalker import media
 from pgstalker.errors import SubjectError
-from pgstalker.types import FPS, SAMPLE_RATE_HZ, Camera
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, Camera, Label
 
 SCHEMA, VERSION = "pgstalker-subject", 1
 MANIFEST, FRAMES, LABELS, TRACKS, AUDIO, SHEET = (
     "subject.json", "frames.mp4", "labels.mkv", "tracks.npz", "audio.wav", "sheet.png"
 )  # fmt: skip
 NEEDED = ("camera", "fps", "frames", "train_frames", "torso_tracked", "files")
-
-TORSO_LABEL = 1
-"""Labels up to this one are background and torso."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class SubjectTracks:
     blink             [T] float32, 0 open .. 1 closed
     aperture, mouth_width, jaw   [T] float32, shares of the distance between the outer eye corners
     torso_motion      [T, 4] float32 as types.Drive.torso; zeros where the torso could not be tracked
-    torso_confidence  [T] float32 in [0, 1]: share of torso features that agree with the motion
+    torso_confidence  [T] float32 in [0, 1]: correlation of the torso with its mean look, moved there
     head_vertices     [468, 3] float32: the canonical face mesh fitted to this person, head frame, cm
     head_triangles    [898, 3] int32
     """
@@ -103,7 +100,7 @@ class Subject:
         yield from self._read(FRAMES, size, start, count, gray=False, scale_flags="area")
 
     def read_labels(self, size: int | None = None, start: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
-        """uint8 [H, W] of tracking.masks.Label, nearest neighbour where `size` is given."""
+        """uint8 [H, W] of types.Label, nearest neighbour where `size` is given."""
         yield from self._read(LABELS, size, start, count, gray=True, scale_flags="neighbor")
 
     def read_audio(self) -> np.ndarray:
@@ -130,7 +127,8 @@ def torso_over(plate: np.ndarray, picture: np.ndarray, labels: np.ndarray) -> np
 
     plate [H, W, 3] float32 in [0, 1], picture uint8 [H, W, 3], labels uint8 [H, W]. What methods that do not model the
     torso are drawn over (torso=gt)."""
-    return np.where(labels[..., None] <= TORSO_LABEL, picture, (plate * 255 + 0.5).astype(np.uint8))
+    is_below_head = np.isin(labels, (Label.BACKGROUND, Label.TORSO))
+    return np.where(is_below_head[..., None], picture, (plate * 255 + 0.5).astype(np.uint8))
 
 
 def sha256_of(path: str | Path) -> str:

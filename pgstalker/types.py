@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import numpy as np
 
 FPS = 25
 SAMPLE_RATE_HZ = 16_000
 TORSO_MOTION = 4
+
+
+class Label(IntEnum):
+    """What a pixel shows: the values of a subject's label video."""
+
+    BACKGROUND = 0
+    TORSO = 1
+    FACE = 2  # and ears
+    HAIR = 3
+    LIPS = 4
+    MOUTH = 5
+    EYES = 6
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory() as scratch:
         for command in (synthetic, train):
-            words = command.replace("SUBJECT", f"{scratch}/{NAME}-subject").split()
-            words = [f"{scratch}/{NAME}" if word == NAME else word for word in words]
+            places = {"SUBJECT": f"{scratch}/{NAME}-subject", NAME: f"{scratch}/{NAME}"}
+            words = [places.get(word, word) for word in command.split()]
             subprocess.run([sys.executable, *words[1:]], check=True)
         avatar_folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(avatar_folder, ignore_errors=True)
@@ -66,12 +66,12 @@ def write_manifest(commands: list[str]) -> None:
                 "title": "The cartoon presenter",
                 "note": NOTE,
                 "licence": "CC0-1.0",
-                "sample": str(CLIP),
-                "voice": str(VOICE),
+                "sample": CLIP.as_posix(),
+                "voice": VOICE.as_posix(),
                 "made_with": commands,
             }
         },
-        "files": {str(path.relative_to(SAMPLE_DATA)): sha256_of(path) for path in files},
+        "files": {path.relative_to(SAMPLE_DATA).as_posix(): sha256_of(path) for path in files},
     }
     (SAMPLE_DATA / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

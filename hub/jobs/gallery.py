@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pgstalker.errors import AvatarError
+from pgstalker.errors import AvatarError, ConfigError
+from pgstalker.types import FPS
 
 if TYPE_CHECKING:
     from pgstalker.avatar import Avatar
@@ -96,15 +97,19 @@ def _found(folder: Path) -> list[Sitter]:
 
 def _sitter(folder: Path, title: str = "", **about) -> Sitter | None:
     """An avatar that cannot be read is left out and said so in the log: the others still serve."""
-    from pgstalker.avatar.format import read_config
+    from pgstalker.avatar.format import POSTER, read_config
+    from pgstalker.models.config import TalkerConfig
 
     try:
         config = read_config(folder)
-    except AvatarError as error:
-        log.warning("left out of the gallery: %s", error)
+        talker = TalkerConfig.from_dict(config["talker"])
+        if not (folder / POSTER).is_file():
+            raise AvatarError(f"{folder / POSTER} is missing")
+    except (AvatarError, ConfigError) as error:
+        log.warning("left out of the gallery: %s: %s", folder.name, error)
         return None
-    talker, provenance = config["talker"], config["provenance"]
-    facts = [f"{talker['size']} x {talker['size']} px", f"{sum(talker['counts'].values()):,} Gaussians"]
-    if "train_frames" in provenance:
-        facts.append(f"learned from {provenance['train_frames'] / 25:.0f} s of video")
+    facts = [f"{talker.size} x {talker.size} px", f"{sum(talker.counts.values()):,} Gaussians"]
+    frames = config["provenance"].get("train_frames")
+    if isinstance(frames, int):
+        facts.append(f"learned from {frames / FPS:.0f} s of video")
     return Sitter(folder.name, title or folder.name, folder, tuple(facts), **about)

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from hub.jobs.gallery import Gallery
 from pgstalker.errors import MediaError
+from pgstalker.measures import SILENCE_DBFS, loudness_dbfs
 from pgstalker.media import check_audio, probe, read_audio
+from pgstalker.types import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
 MIN_SPEECH_S = 0.5
-SILENCE_DBFS = -50.0
 _one_at_a_time = threading.Lock()  # a stopped job may still be finishing its frame when the next one starts
 
 
@@ -40,10 +39,10 @@ def check_speech(path: str | Path, max_seconds: float) -> float:
     info = probe(path)
     check_audio(info, max_seconds)
     samples = read_audio(path)
-    seconds = len(samples) / 16_000
+    seconds = len(samples) / SAMPLE_RATE_HZ
     if seconds < MIN_SPEECH_S:
         raise MediaError(f"{info.path.name} lasts {seconds:.2f} s; give at least {MIN_SPEECH_S:g} s of speech")
-    loudness = 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12)
+    loudness = loudness_dbfs(samples)
     if loudness < SILENCE_DBFS:
         raise MediaError(f"{info.path.name} is silent ({loudness:.0f} dBFS); record it louder or nearer")
     return seconds
@@ -67,10 +66,6 @@ class SpeakingJob:
     def stop(self) -> None:
         """Ask the rendering to end after the frame it is at."""
         self._stopped.set()
-
-    @property
-    def was_stopped(self) -> bool:
-        return self._stopped.is_set()
 
     def updates(self, every_s: float = 0.2) -> Iterator[Update]:
         """The newest news, at most one per `every_s`, until the job has ended. Raises what the job raised."""

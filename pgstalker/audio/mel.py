@@ -16,6 +16,8 @@ CHANNELS = 40
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 WINDOW_SAMPLES = SAMPLE_RATE_HZ * 25 // 1000
 FFT_SAMPLES = 512
+BLOCK = 4096
+"""Columns worked on at a time, so that a long recording takes little memory."""
 FLOOR = 1e-6
 SPEECH_LEVEL = 0.1
 MOST_GAIN = 30.0
@@ -60,14 +62,15 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     padded = np.zeros(columns * hop + WINDOW_SAMPLES, np.float32)
     padded[before : before + len(samples)] = samples
     pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::hop][:columns]
-    level = np.sqrt(np.percentile((pieces**2).mean(1), 95)) if columns else 0.0
+    power = [(pieces[start : start + BLOCK] ** 2).mean(1) for start in range(0, columns, BLOCK)]
+    level = np.sqrt(np.percentile(np.concatenate(power), 95)) if columns else 0.0
     gain = min(SPEECH_LEVEL / level, MOST_GAIN) if level > 0 else 1.0
     taper = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32) * np.float32(gain)
     filters = mel_filters().astype(np.float32).T
     energies = np.empty((columns, CHANNELS), np.float32)
-    for start in range(0, columns, 4096):  # bounded memory for long recordings
-        spectrum = np.fft.rfft(pieces[start : start + 4096] * taper, FFT_SAMPLES)
-        energies[start : start + 4096] = (np.abs(spectrum) ** 2).astype(np.float32) @ filters
+    for start in range(0, columns, BLOCK):
+        spectrum = np.fft.rfft(pieces[start : start + BLOCK] * taper, FFT_SAMPLES)
+        energies[start : start + BLOCK] = (np.abs(spectrum) ** 2).astype(np.float32) @ filters
     return np.log(FLOOR + energies)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pgstalker.errors import AvatarError
+from pgstalker.errors import AvatarError, ConfigError
 from pgstalker.media import frames_to_cover
 from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
 
@@ -58,6 +58,8 @@ def drive_from_subject(
     """A part of a prepared subject as a drive, and the samples [S] float32 (16 kHz mono) of that part.
 
     Head pose and eyes are the tracked ones; no picture of the subject is read."""
+    if mouth == "tracked" and avatar.talker.config.audio_training == "end-to-end":
+        raise ConfigError("an avatar trained with audio_training=end-to-end has no mouth code to track; let it hear")
     part = {
         "held-out": slice(subject.train_frames, subject.frames_count),
         "train": slice(0, subject.train_frames),

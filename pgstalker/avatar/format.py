@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SCHEMA, VERSION = "pgstalker-avatar", 1
 CONFIG, MODEL, IDLE, POSTER, PLATE = "config.json", "model.safetensors", "idle.safetensors", "poster.jpg", "plate.png"
 REQUIRED = (MODEL, IDLE, POSTER)
-OWN = {CONFIG, *REQUIRED, PLATE, "README.md", "checkpoint.safetensors"}  # what saving may replace
+OWN = {CONFIG, *REQUIRED, PLATE, "README.md"}  # what saving may replace
 MAX_CONFIG_BYTES = 1 << 20
 MODEL_CARD = """---
 {{ card_data }}
@@ -95,7 +95,12 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
             self._save_pretrained(partial)
             if folder.exists():
                 folder.rename(previous)
-            partial.rename(folder)
+            try:
+                partial.rename(folder)
+            except OSError:
+                if previous.exists():
+                    previous.rename(folder)
+                raise
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(previous, ignore_errors=True)

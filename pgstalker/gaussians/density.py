@@ -5,7 +5,8 @@ with respect to its place in the picture (normalised device coordinates), one va
 
     plain          mean of g                                     3D Gaussian splatting (Kerbl et al. 2023)
     pixel-aware    sum m g / sum m, m = pixels it is blended in  Pixel-GS (Zhang et al. 2024)
-    region-aware   the same, times the mean weight of the pixels it covers: lips and eyes count more
+    region-aware   the same, times the mean of region weight x visibility over those pixels: lips and eyes count more,
+                   what others hide counts less
     uniform        chance                                        the control of the experiment
 """
 
@@ -18,9 +19,9 @@ import torch
 from torch import Tensor
 
 from pgstalker.gaussians.cloud import PARAMETERS, GaussianCloud
+from pgstalker.types import Label
 
 REGION_WEIGHT = 3.0
-LIPS, MOUTH_INTERIOR, EYES = 4, 5, 6
 
 
 @dataclass
@@ -80,7 +81,7 @@ class DensityControl:
 
 def region_weights(labels: np.ndarray, device: torch.device) -> Tensor:
     """Pixel weights [H, W] from labels [H, W] uint8: REGION_WEIGHT on lips, mouth and eyes, 1 elsewhere."""
-    important = np.isin(labels, (LIPS, MOUTH_INTERIOR, EYES))
+    important = np.isin(labels, (Label.LIPS, Label.MOUTH, Label.EYES))
     return torch.from_numpy(np.where(important, np.float32(REGION_WEIGHT), np.float32(1))).to(device)
 
 

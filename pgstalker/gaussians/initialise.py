@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pgstalker.landmarks import LIPS_OUTER
-from pgstalker.types import Camera
+from pgstalker.types import Camera, Label
 
-TORSO, FACE, HAIR = 1, 2, 3
 VIEWS = 8
 MESH_SHARE = 0.6
 """Of the face branch's Gaussians, on the landmark surface; the others fill hair and ears."""
@@ -68,7 +67,7 @@ class Initialiser:
         pick = self.rng.choice(len(corner), on_mesh, p=area / area.sum())
         weights = self.rng.dirichlet((1, 1, 1), on_mesh)
         skin = np.einsum("nk,nkd->nd", weights, corner[pick])
-        pixels, hair_colours, frames = self._labelled_pixels((FACE, HAIR), count - on_mesh)
+        pixels, hair_colours, frames = self._labelled_pixels((Label.FACE, Label.HAIR), count - on_mesh)
         depth = self.translations[frames, 2] + self.rng.uniform(-3, 5, len(frames))
         around = self._unproject(pixels, depth) - self.translations[frames]
         around = np.einsum("nji,nj->ni", self.rotations[frames], around)
@@ -96,7 +95,7 @@ class Initialiser:
 
     def torso(self, count: int) -> dict[str, np.ndarray]:
         """Shoulders and neck, in camera space behind the head; fewer than count only where none is seen."""
-        pixels, colours, _ = self._labelled_pixels((TORSO,), count)
+        pixels, colours, _ = self._labelled_pixels((Label.TORSO,), count)
         depth = self.depth + TORSO_BEHIND_CM + self.rng.uniform(0, TORSO_DEPTH_CM, len(pixels))
         sizes = np.full(len(pixels), 2.8 * (1700 / max(count, 1)) ** 0.5)
         return self._cloud(self._unproject(pixels, depth), colours, sizes)

@@ -13,6 +13,7 @@ import logging
 import torch
 from torch import Tensor
 
+from pgstalker.rendering.reference import EPS2D
 from pgstalker.rendering.types import Rendering, Scene, View
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def rasterize_gsplat(scene: Scene, camera: View, camera_from_world: Tensor, back
         camera.width,
         camera.height,
         near_plane=camera.near,
-        eps2d=0.3,
+        eps2d=EPS2D,
         packed=False,
         rasterize_mode="classic",
     )

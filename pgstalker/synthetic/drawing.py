@@ -1,8 +1,7 @@
 """The cartoon presenter's picture: flat shapes, projected through the camera and filled at several times the size.
 
 Every shape is given in cm where it sits (head frame, or the plane of the shoulders), so the picture moves with the pose
-exactly as the landmarks do. Beside the picture grows its label map: 0 background, 1 torso, 2 face and ears, 3 hair,
-4 lips, 5 inside of the mouth, 6 eyes.
+exactly as the landmarks do. Beside the picture grows its label map (types.Label).
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from pgstalker.landmarks import LIPS_INNER, LIPS_OUTER
+from pgstalker.landmarks import LIPS_INNER, LIPS_OUTER, OVAL
 from pgstalker.synthetic.face import (
     BROW_LEFT,
     BROW_RIGHT,
@@ -21,13 +20,12 @@ from pgstalker.synthetic.face import (
     EYE_X_CM,
     EYE_Y_CM,
     MOUTH_Y_CM,
-    OVAL,
     jaw_drop,
     surface_depth,
 )
-from pgstalker.types import Camera
+from pgstalker.types import Camera, Label
 
-BACKGROUND, TORSO, FACE, HAIR, LIPS, MOUTH, EYES = range(7)
+BACKGROUND, TORSO, FACE, HAIR, LIPS, MOUTH, EYES = map(int, Label)
 SKIN, SKIN_SHADE, BLUSH, HAIR_COLOUR, HAIR_SHINE = "#f0bf9c", "#d99f7c", "#ea9f86", "#4a2f3a", "#6d4654"
 JACKET, JACKET_DARK, SHIRT = "#2f4d7a", "#243c61", "#f4efe6"
 LIP_UPPER, LIP_LOWER, MOUTH_DARK, TEETH, TONGUE = "#b4524f", "#c9655f", "#4b1a22", "#fbf6ee", "#c4606a"

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pgstalker.landmarks import LIPS_INNER, LIPS_OUTER
+from pgstalker.landmarks import LEFT_EYE, LIPS_INNER, LIPS_OUTER, OVAL, RIGHT_EYE
 
-EYE_LEFT = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)  # on the picture's left
-EYE_RIGHT = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+EYE_LEFT, EYE_RIGHT = RIGHT_EYE, LEFT_EYE  # on the picture's left and right: the person's own are the other way
 BROW_LEFT = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 BROW_RIGHT = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-OVAL = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 # x, y of the named points on the middle line and beside the nose; those off the middle come in mirrored pairs.
 MIDDLE = {10: -8.3, 151: -6.5, 9: -4.9, 8: -4.0, 168: -3.3, 6: -2.5, 197: -1.6, 195: -0.8, 5: 0.0, 4: 0.5, 1: 1.1,
           19: 1.7, 94: 2.0, 2: 2.3, 164: 2.8, 18: 6.1, 200: 7.0, 199: 7.9, 175: 8.8}  # fmt: skip

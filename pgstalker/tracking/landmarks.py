@@ -6,6 +6,7 @@ import contextlib
 
 import numpy as np
 
+from pgstalker.tracking.native_log import silenced
 from pgstalker.weights import model_file
 
 # In video mode MediaPipe smooths over time (one-euro filter): lips lag by half a frame and open up to 15 % less. With
@@ -29,9 +30,11 @@ class FaceLandmarker:
             running_mode=vision.RunningMode.VIDEO if is_video else vision.RunningMode.IMAGE,
             num_faces=max_faces,
         )
-        self._landmarker = vision.FaceLandmarker.create_from_options(options)
         self._is_video = is_video
         self._frames = 0
+        with silenced():
+            self._landmarker = vision.FaceLandmarker.create_from_options(options)
+            self.track(np.zeros((64, 64, 3), np.uint8))  # the graph's threads talk until it has run once
 
     def track(self, image: np.ndarray) -> list[np.ndarray]:
         """uint8 [H, W, 3] RGB to a list of [478, 3] float32: x, y px (pixel centres at +0.5), z in the same unit."""

@@ -10,6 +10,7 @@ from enum import IntEnum
 import numpy as np
 
 from pgstalker.tracking import face_model
+from pgstalker.tracking.native_log import silenced
 from pgstalker.weights import model_file
 
 HAIR_EVERY = 2  # frames: the hair network costs four times the person network, and hair moves slowly
@@ -36,13 +37,14 @@ class Segmenter:
         from mediapipe.tasks.python import BaseOptions, vision
 
         self._has_alpha = has_alpha
-        self._segmenter = vision.ImageSegmenter.create_from_options(
-            vision.ImageSegmenterOptions(
-                base_options=BaseOptions(model_asset_path=str(model_file(file_name))),
-                running_mode=vision.RunningMode.IMAGE,
-                output_confidence_masks=True,
-            )
+        options = vision.ImageSegmenterOptions(
+            base_options=BaseOptions(model_asset_path=str(model_file(file_name))),
+            running_mode=vision.RunningMode.IMAGE,
+            output_confidence_masks=True,
         )
+        with silenced():
+            self._segmenter = vision.ImageSegmenter.create_from_options(options)
+            self.probability(np.zeros((64, 64, 3), np.uint8))  # its threads talk until it has run once
 
     def probability(self, image: np.ndarray) -> np.ndarray:
         """uint8 [H, W, 3] RGB to float32 [H, W] in [0, 1]: how likely a pixel belongs to the class."""

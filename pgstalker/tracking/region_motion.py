@@ -81,7 +81,7 @@ def track_region(gray: np.ndarray, mask_of: Callable[[int], np.ndarray], referen
             similarity[frame] = motion if is_found else similarity[before]
             confidence[frame] = share if is_found else 0.0
             before = frame
-    return RegionMotion(_fill(similarity[:, :2], confidence > 0), confidence, root.points[:, 0].mean(0))
+    return RegionMotion(interpolated(similarity[:, :2], confidence > 0), confidence, root.points[:, 0].mean(0))
 
 
 def rest(gray: np.ndarray, mask: np.ndarray, reference: int, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,8 +126,8 @@ def _match(key: _Key, gray: np.ndarray, guess: np.ndarray) -> tuple[np.ndarray |
     return np.vstack([step, [0, 0, 1]]) @ key.from_reference, float(agree.sum()) / len(key.points)
 
 
-def _fill(similarity: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """[T, 2, 3] with unknown frames interpolated between known ones."""
+def interpolated(similarity: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """similarity [T, 2, 3] with the frames where known [T] is False interpolated between the others."""
     frames = np.arange(len(similarity))
     flat = similarity.reshape(len(similarity), 6).copy()
     for column in flat.T:

@@ -12,11 +12,11 @@ from pgstalker import media, subject
 from pgstalker.tracking import face_model
 from pgstalker.tracking.masks import Label
 from pgstalker.tracking.region_alignment import align_region
-from pgstalker.tracking.region_motion import rest, track_region
+from pgstalker.tracking.region_motion import interpolated, rest, track_region
 from pgstalker.types import Camera
 
 HALF_SIZE_PX = 256
-TRACKED_CONFIDENCE, TRACKED_SHARE = 0.4, 0.9
+FOUND_LIKENESS, FOUND_SHARE = 0.6, 0.9  # correlation with the mean torso; share of frames
 LEAST_BACKGROUND = 0.5  # share of background features that must agree before they speak for the camera
 CAMERA_EVERY = 5  # frames
 NECK_SHARE = 0.15  # of the face's height, below the chin
@@ -24,7 +24,9 @@ NECK_SHARE = 0.15  # of the face's height, below the chin
 
 @dataclass(frozen=True)
 class BodyTrack:
-    """motion [T, 4] as types.Drive.torso about `pivot` (shares of the side); zeros and None where not tracked."""
+    """motion [T, 4] as types.Drive.torso about `pivot` (shares of the side); zeros and None where not tracked.
+
+    confidence [T]: how much each frame's torso looks like the mean torso moved there (correlation)."""
 
     motion: np.ndarray
     confidence: np.ndarray
@@ -81,15 +83,16 @@ def track_torso(
     if torso is None:
         warning = "torso shows too little to track; its motion is predicted from the head"
         return BodyTrack(nothing, nothing[:, 0], False, None, camera_motion, [warning])
-    share = float((torso.confidence >= TRACKED_CONFIDENCE).mean())
-    if share < TRACKED_SHARE:
-        warning = f"torso tracked in only {share:.0%} of frames; its motion is predicted from the head"
-        return BodyTrack(nothing, torso.confidence.astype(np.float32), False, None, camera_motion, [warning])
-    aligned = align_region(gray, body, torso.similarity, reference, train)
-    torso = replace(torso, similarity=_steadied(aligned, torso.pivot))
+    aligned, likeness = align_region(gray, body(reference), torso_masks.__getitem__, torso.similarity, reference, train)
     report(1.0)
+    is_found = likeness >= FOUND_LIKENESS
+    if is_found.mean() < FOUND_SHARE:
+        warning = f"torso tracked in only {is_found.mean():.0%} of frames; its motion is predicted from the head"
+        return BodyTrack(nothing, likeness.astype(np.float32), False, None, camera_motion, [warning])
+    whole = _steadied(interpolated(aligned, is_found), torso.pivot)
     pivot = [float(value) for value in (torso.pivot + 0.5) / side]
-    return BodyTrack(torso.as_drive(side), torso.confidence.astype(np.float32), True, pivot, camera_motion, [])
+    motion = replace(torso, similarity=whole).as_drive(side)
+    return BodyTrack(motion, likeness.astype(np.float32), True, pivot, camera_motion, [])
 
 
 def _below_neck(landmarks: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import Tensor
 from pgstalker.landmarks import EYE_CORNERS, LIPS_OUTER
 from pgstalker.subject import Subject, torso_over
 from pgstalker.training.plate import background_plate
-from pgstalker.types import Drive
+from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
 
 MOUTH_HALF_WIDTH, MOUTH_HALF_HEIGHT = 0.5, 0.38
 """Of the distance between the outer eye corners."""
@@ -25,7 +25,7 @@ BUCKETS = 8
 @dataclass
 class TrainingData:
     """Training frames only, T of them: pictures [T, H, W, 3] and labels [T, H, W] uint8; tracks; sound; the head's
-    surface (vertices [468, 3] cm, triangles [F, 3])."""
+    surface (vertices [468, 3] cm, triangles [F, 3]); valid [T] bool: the face was seen, nothing is interpolated."""
 
     pictures: np.ndarray
     labels: np.ndarray
@@ -35,6 +35,7 @@ class TrainingData:
     samples: np.ndarray
     surface: tuple[np.ndarray, np.ndarray]
     torso_tracked: bool
+    valid: np.ndarray
 
     @classmethod
     def load(cls, folder: Path, size: int) -> TrainingData:
@@ -53,9 +54,10 @@ class TrainingData:
             landmarks=tracks.landmarks_px[:count] * (size / subject.camera.width),
             drive=Drive(tracks.camera_from_head[:count], tracks.blink[:count], tracks.torso_motion[:count]),
             aperture=tracks.aperture[:count],
-            samples=samples[: round(count / 25 * 16_000)],
+            samples=samples[: count * SAMPLE_RATE_HZ // FPS],
             surface=(tracks.head_vertices, tracks.head_triangles),
             torso_tracked=bool(subject.manifest["torso_tracked"]),
+            valid=tracks.valid[:count],
         )
 
     def __len__(self) -> int:
@@ -82,12 +84,17 @@ class TrainingData:
         return torso_over(self.plate, self.pictures[frame], self.labels[frame])
 
     @cached_property
+    def _usable(self) -> np.ndarray:
+        """Frames that pictures are learnt from: where pose and mouth are interpolated they are not the picture's."""
+        return np.flatnonzero(self.valid)
+
+    @cached_property
     def _buckets(self) -> list[list[np.ndarray]]:
         """Per measure, frames in BUCKETS equal ranges of it; empty ranges are left out, so a bucket always has one."""
-        result = []
-        for track in (self.aperture, self.drive.eyes):
+        result, usable = [], self._usable
+        for track in (self.aperture[usable], self.drive.eyes[usable]):
             edges = np.linspace(track.min(), track.max() + 1e-6, BUCKETS + 1)
-            groups = [np.flatnonzero((track >= a) & (track < b)) for a, b in zip(edges, edges[1:], strict=False)]
+            groups = [usable[(track >= a) & (track < b)] for a, b in zip(edges, edges[1:], strict=False)]
             result.append([group for group in groups if len(group)])
         return result
 
@@ -97,8 +104,8 @@ class TrainingData:
             rng = np.random.default_rng((seed, 1, step))
             buckets = self._buckets[(step // RARE_EVERY) % 2]
             return int(rng.choice(buckets[rng.integers(len(buckets))]))
-        epoch, place = divmod(step, len(self))
-        return int(np.random.default_rng((seed, 0, epoch)).permutation(len(self))[place])
+        epoch, place = divmod(step, len(self._usable))
+        return int(np.random.default_rng((seed, 0, epoch)).permutation(self._usable)[place])
 
 
 def mouth_boxes(landmarks: np.ndarray, interocular_px: float, side: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import torch
 from pgstalker.audio.features import AudioFeatures
 from pgstalker.models.audio_encoder import AudioEncoder, neighbours
 from pgstalker.models.config import TalkerConfig
+from pgstalker.types import SAMPLE_RATE_HZ
 
 FOLDS = 4
 MEMBERS_PER_FOLD = 2
@@ -43,8 +44,12 @@ def train_hearing(
     epochs: int,
     seed: int,
     progress=None,
+    valid: np.ndarray | None = None,
 ) -> Hearing:
-    """samples [S] float32 and mouth codes [T, C] of the training part. progress(share, loss) is called now and then."""
+    """samples [S] float32 and mouth codes [T, C] of the training part. progress(share, loss) is called now and then.
+
+    valid [T] bool: frames whose code was seen and not interpolated; only from these is learnt. None: all.
+    """
     torch.manual_seed(seed)
     frames = len(codes)
     statistics = features.measure(samples)
@@ -54,10 +59,11 @@ def train_hearing(
             for s in SHIFTS
         ]
     )
-    quiet = torch.from_numpy(features.extract(np.zeros(16_000, np.float32), 1, statistics))[0]
+    quiet = torch.from_numpy(features.extract(np.zeros(SAMPLE_RATE_HZ, np.float32), 1, statistics))[0]
     target = torch.from_numpy(codes)
-    closed = target[codes[:, 0] <= np.quantile(codes[:, 0], QUIET_QUANTILE)].mean(0)
-    pools = _pools(frames, config.members)
+    usable = np.ones(frames, bool) if valid is None else valid
+    closed = target[usable & (codes[:, 0] <= np.quantile(codes[usable, 0], QUIET_QUANTILE))].mean(0)
+    pools = [pool[usable[pool]] for pool in _pools(frames, config.members)]
     encoder = AudioEncoder(features.channels, features.window, config.attention_frames, codes.shape[1], len(pools))
     optimizer = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.05)
     steps = epochs * frames // BATCH

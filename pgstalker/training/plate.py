@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-BACKGROUND = 0
+from pgstalker.types import Label
+
 SAMPLES = 60
 FEWEST_SIGHTINGS = 3
 MARGIN = 1 / 64
@@ -21,7 +22,7 @@ def background_plate(frames: np.ndarray, labels: np.ndarray) -> np.ndarray:
     side = labels.shape[1]
     reach = max(1, round(side * MARGIN))
     disc = np.hypot(*np.mgrid[-reach : reach + 1, -reach : reach + 1]) <= reach
-    seen = np.stack([~ndimage.binary_dilation(labels[t] != BACKGROUND, disc) for t in chosen])
+    seen = np.stack([~ndimage.binary_dilation(labels[t] != Label.BACKGROUND, disc) for t in chosen])
     known = seen.sum(0) >= min(FEWEST_SIGHTINGS, len(chosen))
     plate = np.zeros((*labels.shape[1:], 3), np.float32)
     stack = frames[chosen]

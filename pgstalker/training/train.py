@@ -107,8 +107,11 @@ def train(
     if is_resumed:
         trainer, spent = _resumed(path, options, data, chosen, device)
     else:
+        if request.resume:
+            log.info("nothing to resume (no %s): training starts at the beginning", path)
         trainer, spent = _fresh(options, data, subject, chosen, device, report), 0.0
-    _run(trainer, path, options, report, spent)
+        _save(trainer, path, options, time.monotonic() - started)  # stage A of a long clip takes minutes
+    _run(trainer, path, options, report, spent + time.monotonic() - started)
     talker = trainer.finish()
     avatar = _avatar(talker, data, subject, options, spent + time.monotonic() - started)
     avatar.save(out)
@@ -204,6 +207,8 @@ def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, repo
         options.seed,
     )
     counts = {name: round(chosen.initial * share) for name, share in SHARES.items()}
+    if config.torso == "gt":
+        counts["torso"] = 0
     clouds = {name: getattr(start, name)(count) for name, count in counts.items()}
     config = replace(config, counts={name: len(cloud["means"]) for name, cloud in clouds.items()})
     talker = Talker(config)
@@ -218,7 +223,7 @@ def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, repo
     talker.pose_scale.copy_(torch.as_tensor(pose.std(0) + 1e-6))
     talker.torso.fit_motion((pose - pose.mean(0)) / (pose.std(0) + 1e-6), data.drive.torso)
     talker.audio_statistics.copy_(torch.as_tensor(talker.features.measure(data.samples)))
-    talker.mouth_basis = MouthBasis.fit(data.landmarks, config.code_size)
+    talker.mouth_basis = MouthBasis.fit(data.landmarks[data.valid], config.code_size)
     unseen = None
     if not is_end_to_end:
         unseen = _hear(talker, data, chosen, options.seed, report)
@@ -236,9 +241,10 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
         chosen.hearing_epochs,
         seed,
         lambda share, loss: report("hearing", share, {"loss": loss}),
+        data.valid,
     )
     talker.hearing = hearing.encoder
-    talker.calibration.fit(hearing.unseen_codes, codes, CALIBRATION_STRENGTH)
+    talker.calibration.fit(hearing.unseen_codes[data.valid], codes[data.valid], CALIBRATION_STRENGTH)
     with torch.no_grad():
         return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
 

@@ -183,9 +183,11 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         """A running average of the weights: held-out error swings between single steps, its mean does not."""
+        steps = self.step_number - REFINE_FROM * self.steps  # a short memory at first, so that the start soon fades
+        decay = min(AVERAGE_DECAY, (1 + steps) / (10 + steps))
         for name, value in self.talker.named_parameters():
             if name in self.average:
-                self.average[name].lerp_(value, 1 - AVERAGE_DECAY)
+                self.average[name].lerp_(value, 1 - decay)
             else:
                 self.average[name] = value.detach().clone()
 

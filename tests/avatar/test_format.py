@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_it_goes_through_the_hub_mixin(tiny_avatar, tmp_path):
 
 
 def test_saving_replaces_an_avatar_and_nothing_else(tiny_avatar, folder, tmp_path):
-    (folder / "checkpoint.safetensors").write_bytes(b"from training")
+    (folder / "README.md").write_text("from the hub")
     tiny_avatar.save(folder)
     Avatar.load(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
@@ -77,6 +78,21 @@ def test_a_failed_save_leaves_nothing_and_the_old_avatar(tiny_avatar, folder, tm
     before = sha256_of(folder / "config.json")
     monkeypatch.setattr("safetensors.torch.save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
+        tiny_avatar.save(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+    assert sha256_of(folder / "config.json") == before
+
+
+def test_an_avatar_that_cannot_be_put_in_place_leaves_the_old_one(tiny_avatar, folder, tmp_path, monkeypatch):
+    before, rename = sha256_of(folder / "config.json"), Path.rename
+
+    def refuse(path, target):
+        if path.suffix == ".part":
+            raise PermissionError("a virus scanner holds it")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
         tiny_avatar.save(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
     assert sha256_of(folder / "config.json") == before

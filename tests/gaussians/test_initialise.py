@@ -8,10 +8,7 @@ from scipy.spatial import Delaunay
 
 from pgstalker.gaussians import PARAMETERS
 from pgstalker.gaussians.initialise import (
-    FACE,
-    HAIR,
     MESH_SHARE,
-    TORSO,
     TORSO_BEHIND_CM,
     TORSO_DEPTH_CM,
     VIEWS,
@@ -19,9 +16,10 @@ from pgstalker.gaussians.initialise import (
 )
 from pgstalker.landmarks import LIPS_OUTER, MESH_POINTS
 from pgstalker.synthetic.face import Face
-from pgstalker.types import Camera
+from pgstalker.types import Camera, Label
 from tests.models.faces import poses
 
+TORSO, FACE, HAIR = Label.TORSO, Label.FACE, Label.HAIR
 SIDE, FRAMES = 96, 12
 CAMERA = Camera(2.34375 * SIDE, SIDE, SIDE, SIDE / 2, SIDE / 2)
 COLOURS = {0: (10, 20, 30), TORSO: (0, 0, 200), FACE: (220, 180, 160), HAIR: (60, 40, 20)}

@@ -25,6 +25,12 @@ def gallery(tiny_avatar, tone, tmp_path_factory):
     tiny_avatar.save(folder / "own" / "mine")
     (folder / "own" / "broken").mkdir()
     (folder / "own" / "broken" / "config.json").write_text("{")
+    tiny_avatar.save(folder / "own" / "faceless")
+    (folder / "own" / "faceless" / "poster.jpg").unlink()
+    tiny_avatar.save(folder / "own" / "odd")
+    (folder / "own" / "odd" / "config.json").write_text(
+        json.dumps({"schema": "pgstalker-avatar/1", "talker": {}, "provenance": {}, "files": {}})
+    )
     write_wav(folder / "sample_data" / "voice.wav", tone, SAMPLE_RATE_HZ)
     render_audio(tiny_avatar, folder / "sample_data" / "voice.wav", folder / "sample_data" / "clip.mp4")
     entry = {"title": "Tiny", "note": "Drawn by code.", "licence": "CC0-1.0"}

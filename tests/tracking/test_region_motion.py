@@ -55,7 +55,8 @@ def test_alignment_sharpens_a_rough_motion(moving):
     rough = true.copy()
     rough[:, :, 2] += np.random.default_rng(1).normal(0, 0.8, (FRAMES, 2))
     rough[REFERENCE] = true[REFERENCE]
-    found = align_region(gray, lambda frame: masks[frame], rough, REFERENCE, FRAMES)
+    found, likeness = align_region(gray, masks[REFERENCE], lambda frame: masks[frame], rough, REFERENCE, FRAMES)
+    assert likeness.min() > 0.95
     corners = np.array([[40, 80], [120, 80], [40, 140], [120, 140]])
 
     def error(motion):
@@ -66,7 +67,7 @@ def test_alignment_sharpens_a_rough_motion(moving):
 
 
 def test_a_lost_region_is_interpolated_and_not_believed(moving):
-    gray, masks, true = moving
+    gray, masks, _ = moving
     gray[8] = 128
     found = track_region(gray, lambda frame: masks[frame], REFERENCE)
     assert found.confidence[8] == 0

@@ -51,7 +51,7 @@ def written(tmp_path_factory):
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def folder(written, tmp_path):
     return shutil.copytree(written, tmp_path / "anna")
 

@@ -12,9 +12,7 @@ import torch
 from pgstalker.measures import lip_aperture
 from pgstalker.subject import Subject
 from pgstalker.training.data import RARE_EVERY, TrainingData, mouth_boxes
-from pgstalker.types import Drive
-
-LIPS, MOUTH = 4, 5
+from pgstalker.types import Drive, Label
 
 
 def with_tracks(data: TrainingData, aperture, eyes) -> TrainingData:
@@ -61,7 +59,7 @@ def test_the_true_torso_stands_over_the_plate(subject_data):
 def test_mouth_boxes_hold_the_mouth(subject_data):
     inside = total = 0
     for (top, bottom, left, right), label in zip(subject_data.mouth_boxes, subject_data.labels, strict=True):
-        mouth = np.isin(label, (LIPS, MOUTH))
+        mouth = np.isin(label, (Label.LIPS, Label.MOUTH))
         inside += mouth[top:bottom, left:right].sum()
         total += mouth.sum()
     assert inside > 0.97 * total > 0
@@ -97,6 +95,13 @@ def test_rare_mouths_and_eyes_are_seen_more_often(subject_data):
     data = with_tracks(subject_data, aperture, eyes)
     seen = Counter(data.frame_at(step, 0) for step in range(0, 200 * RARE_EVERY, RARE_EVERY))
     assert seen[7] > 25 and seen[11] > 25  # half of a hundred each
+
+
+def test_frames_whose_face_was_not_seen_are_never_trained_on(subject_data):
+    valid = np.arange(len(subject_data)) % 9 != 4
+    data = replace(subject_data, valid=valid)
+    seen = {data.frame_at(step, 0) for step in range(10 * len(data))}
+    assert seen == set(np.flatnonzero(valid))
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])

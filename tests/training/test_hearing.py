@@ -94,6 +94,14 @@ def test_cross_fitted_members_never_saw_what_they_predict():
     assert abs(unseen) < 0.15
 
 
+def test_interpolated_codes_teach_nothing():
+    samples, codes = loud_and_bright()
+    valid = np.arange(FRAMES) % 10 != 3
+    spoilt = np.where(valid[:, None], codes, 50).astype(np.float32)
+    first, second = (train_hearing(features, samples, c, CONFIG, 2, 0, valid=valid) for c in (codes, spoilt))
+    np.testing.assert_array_equal(first.unseen_codes, second.unseen_codes)
+
+
 @pytest.mark.parametrize("frames", [45, 46, 181, 455])
 def test_pools_leave_out_their_fold_and_its_margins(frames):
     pools = _pools(frames, 3)

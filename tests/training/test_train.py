@@ -184,6 +184,16 @@ def test_resuming_where_there_is_nothing_to_resume_starts_afresh(finished, subje
     assert_same(train(subject_folder, tmp_path / "anna", replace(REQUEST, resume=True)), finished[0])
 
 
+def test_what_was_heard_is_not_learnt_twice(finished, subject_folder, tmp_path, monkeypatch):
+    """Killed at the very first step: stage A has its checkpoint already."""
+    with monkeypatch.context() as patch:
+        kill_at(patch, 1000, 0)
+        with pytest.raises(Killed):
+            train(subject_folder, tmp_path / "anna", REQUEST)
+    monkeypatch.setattr(train_module, "train_hearing", lambda *_: pytest.fail("stage A was repeated"))
+    assert_same(train(subject_folder, tmp_path / "anna", replace(REQUEST, resume=True)), finished[0])
+
+
 def test_a_stop_in_the_middle_leaves_an_earlier_avatar_alone(finished, subject_folder, tmp_path, monkeypatch):
     finished[0].save(tmp_path / "anna")
     before = {path.name: path.read_bytes() for path in (tmp_path / "anna").iterdir()}

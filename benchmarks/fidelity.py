@@ -14,9 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
 
 import numpy as np
 
@@ -26,8 +29,17 @@ from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
 from pgstalker.media import probe, read_audio, read_frames
 from pgstalker.subject import Subject
 from pgstalker.training.data import mouth_boxes
+from pgstalker.types import Label
 
-LABELS = ("plate", "torso", "face", "hair", "lips", "lips", "face")
+REGIONS = {
+    Label.BACKGROUND: "plate",
+    Label.TORSO: "torso",
+    Label.FACE: "face",
+    Label.HAIR: "hair",
+    Label.LIPS: "lips",
+    Label.MOUTH: "lips",
+    Label.EYES: "face",
+}
 HEAD_UP, HEAD_DOWN, HEAD_SIDE = 0.35, 0.05, 0.20
 WORST = 10
 
@@ -72,15 +84,19 @@ def apertures(images: np.ndarray) -> np.ndarray:
 
 def floors(truths: np.ndarray, train: int, heads: np.ndarray) -> dict:
     """The train mean, and the best training frame picked knowing the answer (the oracle)."""
-    pictures, tests = truths[:train].astype(np.float32), truths[train:].astype(np.float32)
-    mean = pictures.mean(0)
+    pictures, tests = truths[:train], truths[train:]
+    mean = pictures.mean(0, dtype=np.float64)
     oracle, oracle_head = [], []
     for test, (a, b, c, d) in zip(tests, heads, strict=True):
-        squares = (pictures - test) ** 2
-        oracle.append(squares.mean((1, 2, 3)).min())
-        oracle_head.append(squares[:, a:b, c:d].mean((1, 2, 3)).min())
+        wholes, boxes = [], []
+        for picture in pictures:  # one at a time: all at once would take gigabytes
+            squares = np.square(np.subtract(picture, test, dtype=np.float32))
+            wholes.append(squares.mean())
+            boxes.append(squares[a:b, c:d].mean())
+        oracle.append(min(wholes))
+        oracle_head.append(min(boxes))
     return {
-        "mean_frame_db": _db(((tests - mean) ** 2).mean((1, 2, 3))),
+        "mean_frame_db": _db(np.square(tests - mean).mean((1, 2, 3))),
         "oracle_db": _db(np.array(oracle)),
         "oracle_head_db": _db(np.array(oracle_head)),
     }
@@ -95,7 +111,7 @@ def error_shares(images: np.ndarray, truths: np.ndarray, labels: np.ndarray) -> 
     squares = ((images.astype(np.float32) - truths) ** 2).sum(-1)
     total = squares.sum()
     shares: dict[str, float] = {}
-    for label, name in enumerate(LABELS):
+    for label, name in REGIONS.items():
         shares[name] = shares.get(name, 0.0) + float(squares[labels == label].sum() / total)
     return {name: round(share, 3) for name, share in shares.items()}
 

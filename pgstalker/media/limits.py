@@ -39,5 +39,5 @@ def _check_bytes(info: MediaInfo) -> None:
 
 
 def _check_length(info: MediaInfo, max_seconds: float) -> None:
-    if info.duration_s > max_seconds:
+    if info.duration_s > max_seconds + 1:  # containers round up
         raise MediaError(f"{info.path.name} lasts {info.duration_s:.0f} s; at most {max_seconds:g} s, cut it")

@@ -22,14 +22,16 @@ class Calibration(nn.Module):
         self.register_buffer("heard", line.clone())
         self.register_buffer("true", line.clone())
 
-    def fit(self, heard: np.ndarray, true: np.ndarray, strength: float = 1.0) -> None:
-        """heard, true [T, C] of training frames; strength 0 keeps the prediction, 1 matches the distribution."""
+    def fit(self, heard: np.ndarray, true: np.ndarray, strength: np.ndarray | float = 1.0) -> None:
+        """heard, true [T, C] of training frames; strength [C] or one: 0 keeps the prediction, 1 matches the true
+        distribution."""
         levels = np.linspace(0.01, 0.99, KNOTS)
         before = np.quantile(heard, levels, axis=0).T
         after = np.quantile(true, levels, axis=0).T
         before += np.arange(KNOTS) * 1e-5  # strictly rising, whatever the data
         self.heard.copy_(torch.as_tensor(before, dtype=torch.float32))
-        self.true.copy_(torch.as_tensor((1 - strength) * before + strength * after, dtype=torch.float32))
+        share = np.broadcast_to(strength, len(before))[:, None]
+        self.true.copy_(torch.as_tensor((1 - share) * before + share * after, dtype=torch.float32))
 
     def forward(self, code: Tensor) -> Tensor:
         """[T, C] -> [T, C]; beyond the outermost knots the map goes on with slope 1."""

@@ -9,8 +9,7 @@ import numpy as np
 from pgstalker import media, subject
 from pgstalker.tracking import face_model
 from pgstalker.tracking.geometry import euler_degrees, project, transform
-from pgstalker.tracking.masks import Label
-from pgstalker.types import FPS, Camera
+from pgstalker.types import FPS, Camera, Label
 
 CELL_PX, COLUMNS = 256, 8
 PLOT_PX, HEADER_PX, LEGEND_PX = 130, 92, 26

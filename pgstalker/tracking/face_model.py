@@ -17,12 +17,8 @@ RIGID = np.array(landmarks.RIGID)
 LIPS_OUTER, LIPS_INNER = np.array(landmarks.LIPS_OUTER), np.array(landmarks.LIPS_INNER)
 
 # Closed polygons, in drawing order.
-RIGHT_EYE = np.array([33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7])
-LEFT_EYE = np.array([263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249])
-OVAL = np.array(
-    [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
-    + [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
-)
+RIGHT_EYE, LEFT_EYE = np.array(landmarks.RIGHT_EYE), np.array(landmarks.LEFT_EYE)
+OVAL = np.array(landmarks.OVAL)
 CHIN = landmarks.CHIN[0]  # its lowest point
 RIGHT_EYE_OUTER, LEFT_EYE_OUTER = landmarks.EYE_CORNERS
 RIGHT_EAR, LEFT_EAR = 234, 454  # oval points in front of the ears

@@ -12,13 +12,13 @@ from pgstalker import media
 from pgstalker.tracking import face_model
 from pgstalker.tracking.appearance import appearance_terms, skin_points
 from pgstalker.tracking.geometry import interpolate
-from pgstalker.tracking.optical_flow import FaceTracker, choose_key_frames
+from pgstalker.tracking.optical_flow import FaceTracker
 from pgstalker.tracking.pose import bundle_adjust, fit_mesh, fit_poses, initial_poses, reprojection_rmse
 from pgstalker.tracking.pose_refinement import flow_residual, motion, refine
 from pgstalker.types import Camera
 
-NEIGHBOUR_WEIGHT, KEY_WEIGHT = 15.0, 10.0  # per group of tracks, against the landmarks; measured on two clips
-ROUNDS, APPEARANCE_ROUNDS = 2, 3  # the tracks' places on the head, and the mean texture, follow the pose
+NEIGHBOUR_WEIGHT = 4.0  # per group of tracks, against the landmarks; chosen by held-out PSNR on two clips
+ROUNDS, APPEARANCE_ROUNDS = 2, 2  # the tracks' places on the head, and the mean texture, follow the pose
 
 MESH_FRAMES = 500
 
@@ -49,12 +49,9 @@ def track_head(
     mesh = fit_mesh(landmarks[for_mesh, : len(canonical), :2], canonical, poses[for_mesh], camera)
     report(0.2)
 
-    keys = choose_key_frames(poses[:train], valid[:train])
-    tracker = FaceTracker(poses, mesh, face_model.upper_face(), camera, keys)
-    key_images = {index: image for index, image in enumerate(_gray(video)) if index in keys}
-    tracks = tracker.collect(_reported(_gray(video), len(poses), report), key_images)
+    tracker = FaceTracker(poses, mesh, face_model.upper_face(), camera)
+    tracks = tracker.collect(_reported(_gray(video), len(poses), report))
     groups = [(tracker.surface(part), NEIGHBOUR_WEIGHT) for part in tracks.neighbours.values()]
-    groups.append((tracker.surface(tracks.key_frames), KEY_WEIGHT))
     for _ in range(ROUNDS):
         poses = refine(observed, valid, shape, poses, camera, groups)
     report(0.8)

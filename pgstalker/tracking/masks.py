@@ -5,29 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from enum import IntEnum
 
 import numpy as np
 
 from pgstalker.tracking import face_model
 from pgstalker.tracking.native_log import silenced
+from pgstalker.types import Label
 from pgstalker.weights import model_file
 
 HAIR_EVERY = 2  # frames: the hair network costs four times the person network, and hair moves slowly
 FINER = 4  # sub-pixels a side in which polygons are drawn
 AHEAD = 6  # frames in flight between reading and labelling
-
-
-class Label(IntEnum):
-    """Values of the label video."""
-
-    BACKGROUND = 0
-    TORSO = 1
-    FACE = 2  # and ears
-    HAIR = 3
-    LIPS = 4
-    MOUTH = 5
-    EYES = 6
 
 
 class Segmenter:

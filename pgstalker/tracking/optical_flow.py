@@ -1,7 +1,8 @@
 """Tracks of skin texture between frames: Lucas-Kanade features on the rigid part of the face.
 
-Landmarks jitter by about half a pixel; skin texture is followed to a tenth. Tracks bind neighbouring frames (which
-takes the jitter out of the pose) and tie each frame to a few key frames (which keeps it from drifting).
+Landmarks jitter by about half a pixel; skin texture is followed to a tenth. Tracks bind neighbouring frames, which
+takes the jitter out of the pose. Tying every frame to distant key frames as well was tried and left out: the flow
+residual fell, but on a turning head with highlights the avatars came out worse.
 """
 
 from __future__ import annotations
@@ -39,10 +40,9 @@ class Tracks:
 
 @dataclass(frozen=True)
 class FaceTracks:
-    """Tracks by purpose: between neighbours, from key frames, and the ones kept apart to judge poses with."""
+    """Tracks by purpose and gap in frames: those that steady the pose, and those kept apart to judge it with."""
 
     neighbours: dict[int, Tracks]
-    key_frames: Tracks
     judges: dict[int, Tracks]
 
 
@@ -99,23 +99,20 @@ def follow(source: np.ndarray, target: np.ndarray, points: np.ndarray, guess: np
 
 
 class FaceTracker:
-    """Collects FaceTracks from one pass over the gray frames, holding five frames and the key frames only."""
+    """Collects FaceTracks from one pass over the gray frames, holding six frames only."""
 
-    def __init__(self, poses: np.ndarray, mesh: np.ndarray, patch: np.ndarray, camera: Camera, key_frames: list[int]):
+    def __init__(self, poses: np.ndarray, mesh: np.ndarray, patch: np.ndarray, camera: Camera):
         """poses [T, 4, 4] start, mesh [V, 3] head frame, patch: indices of the vertices whose skin is rigid."""
-        self.poses, self.mesh, self.patch, self.camera, self.keys = poses, mesh, patch, camera, key_frames
+        self.poses, self.mesh, self.patch, self.camera = poses, mesh, patch, camera
         seen = project(transform(poses[:, None], mesh[patch][None]), camera)
         low = np.floor(seen.min((0, 1)) - 40).clip(0).astype(int)
         high = np.ceil(seen.max((0, 1)) + 40).clip(1, camera.width).astype(int)
         self.window = (slice(low[1], high[1]), slice(low[0], high[0]))  # the face never leaves it: less to search
         self.offset = low + 0.5  # from OpenCV's pixels in the window to ours
-        self.angles = _pairwise_degrees(poses, key_frames)
 
-    def collect(self, frames: Iterable[np.ndarray], key_images: dict[int, np.ndarray]) -> FaceTracks:
-        """frames: gray uint8 [H, W] in order; key_images: the same pictures at the key frames."""
-        keys = [self._prepare(index, key_images[index]) for index in self.keys]
-        key_features = [key.features(30, 11) for key in keys]
-        collected: dict[str, list] = {name: [] for name in ("n1", "n3", "j1", "j5", "key")}
+    def collect(self, frames: Iterable[np.ndarray]) -> FaceTracks:
+        """frames: gray uint8 [H, W] in order."""
+        collected: dict[str, list] = {name: [] for name in ("n1", "n3", "j1", "j5")}
         past: deque[_Frame] = deque(maxlen=6)
         for index, gray in enumerate(frames):
             past.append(self._prepare(index, gray))
@@ -125,11 +122,8 @@ class FaceTracker:
             if index % 5 == 0 and len(past) > 5:
                 self._follow(past[0], past[-1], past[0].features(60, 6), collected["j5"])
                 self._follow(past[-2], past[-1], past[-2].features(60, 6), collected["j1"])
-            for k in np.argsort(self.angles[index])[:3]:
-                if self.keys[k] != index and self.angles[index, k] < 15:
-                    self._follow(keys[k], past[-1], key_features[k], collected["key"], guided=True)
         joined = {name: _join(parts) for name, parts in collected.items()}
-        return FaceTracks({1: joined["n1"], 3: joined["n3"]}, joined["key"], {1: joined["j1"], 5: joined["j5"]})
+        return FaceTracks({1: joined["n1"], 3: joined["n3"]}, {1: joined["j1"], 5: joined["j5"]})
 
     def surface(self, tracks: Tracks) -> Surface:
         """The part of the face that each track's source lies on: its three nearest vertices at the start's poses."""
@@ -159,41 +153,14 @@ class FaceTracker:
             cv2.circle(mask, center.astype(int).tolist(), int(radius), 0, -1)
         return mask
 
-    def _follow(self, source: _Frame, target: _Frame, points: np.ndarray, into: list, *, guided: bool = False) -> None:
+    def _follow(self, source: _Frame, target: _Frame, points: np.ndarray, into: list) -> None:
         if len(points) < MIN_FEATURES:
             return
-        guess = self._guess(source.index, target.index, points) if guided else None
-        found, is_good = follow(source.gray, target.gray, points, guess)
+        found, is_good = follow(source.gray, target.gray, points)
         if is_good.sum() < MIN_FEATURES:
             return
         pair = np.full((2, is_good.sum()), [[source.index], [target.index]])
         into.append((pair[0], pair[1], points[is_good, 0] + self.offset, found[is_good, 0] + self.offset))
-
-    def _guess(self, source: int, target: int, points: np.ndarray) -> np.ndarray:
-        """Where the poses at hand say that the points [N, 1, 2] of one frame lie in the other."""
-        here = points[:, 0] + self.offset
-        track = Tracks(np.full(len(here), source), np.full(len(here), target), here, here)
-        there = project(transform(self.poses[target], self.surface(track).head_points(self.poses)), self.camera)
-        return (there - self.offset).astype(np.float32)[:, None]
-
-
-def choose_key_frames(poses: np.ndarray, valid: np.ndarray, count: int = 8) -> list[int]:
-    """Frames whose rotations cover the clip: farthest-point sampling from the most central valid frame."""
-    frames = np.flatnonzero(valid)
-    rotations = poses[frames, :3, :3].reshape(len(frames), 9)
-    nearest = ((rotations - rotations.mean(0)) ** 2).sum(1)
-    chosen = [int(np.argmin(nearest))]
-    nearest = ((rotations - rotations[chosen[0]]) ** 2).sum(1)
-    while len(chosen) < min(count, len(frames)):
-        chosen.append(int(np.argmax(nearest)))
-        nearest = np.minimum(nearest, ((rotations - rotations[chosen[-1]]) ** 2).sum(1))
-    return sorted(int(frames[index]) for index in chosen)
-
-
-def _pairwise_degrees(poses: np.ndarray, key_frames: list[int]) -> np.ndarray:
-    """[T, K] degrees between each frame's rotation and each key frame's."""
-    trace = np.einsum("tij,kij->tk", poses[:, :3, :3], poses[key_frames, :3, :3])
-    return np.degrees(np.arccos(np.clip((trace - 1) / 2, -1, 1)))
 
 
 def _join(parts: list) -> Tracks:

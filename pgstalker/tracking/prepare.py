@@ -71,9 +71,11 @@ def prepare(video: str | Path, out: str | Path, size: int = 512, progress: Progr
     folder.mkdir()
     try:
         _fill(_Work(video, folder, size, progress or _silent))
+        previous = out.absolute().with_name(f".{out.name}.previous")
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(previous)
         folder.rename(out)
+        shutil.rmtree(previous, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return subject.Subject.load(out)
@@ -104,7 +106,7 @@ def _fill(work: _Work) -> None:
     work.warnings += quality.check_camera(body.camera_motion_px, work.size) + body.warnings
     tracks = _gather(landmarks, valid, train, head, body)
     tracks.save(work.folder / subject.TRACKS)
-    lag = _write_sound(work.folder / subject.AUDIO, samples[start * SAMPLE_RATE_HZ // FPS :], tracks)
+    lag = _write_sound(work.folder / subject.AUDIO, samples[start * SAMPLE_RATE_HZ // FPS :], tracks, train)
     work.quality |= {
         "valid_share": float(valid.mean()),
         "eyes_px": float(np.median(face_model.interocular(landmarks[valid][..., :2]))),
@@ -143,6 +145,8 @@ def _choose_part(work: _Work, video: media.VideoStream, frames: int) -> tuple[Cr
             raise SubjectError(f"{message} in {name}; give at least {quality.MIN_SECONDS:.0f} s without a cut")
         work.warnings.append(f"{message}: only {start / FPS:.1f} to {(start + count) / FPS:.1f} s are used")
     chosen = faces[-(-start // survey.SAMPLE_EVERY) : (start + count) // survey.SAMPLE_EVERY]
+    if not any(chosen):
+        raise SubjectError(f"no face found in {name} between {start / FPS:.1f} and {(start + count) / FPS:.1f} s")
     crop = choose_crop(np.stack([sample[0] for sample in chosen if sample]), video.width, video.height, work.size)
     work.warnings += quality.check_crop(crop.side)
     return crop, start, count
@@ -235,9 +239,10 @@ def _blink(landmarks: np.ndarray, valid: np.ndarray, train: int) -> np.ndarray:
     return np.clip((1 - opening / usual) / 0.6, 0, 1).astype(np.float32)
 
 
-def _write_sound(path: Path, samples: np.ndarray, tracks: subject.SubjectTracks) -> sync.Lag:
-    """Write the sound [S] of exactly the tracked frames, moved by the lag of the mouth where that is certain."""
-    lag = sync.measure_lag(samples, np.stack([tracks.aperture, tracks.mouth_width, tracks.jaw], axis=1))
+def _write_sound(path: Path, samples: np.ndarray, tracks: subject.SubjectTracks, train: int) -> sync.Lag:
+    """Write the sound [S] of exactly the tracked frames, moved by the mouth's lag (of the training part) if certain."""
+    mouth = np.stack([tracks.aperture, tracks.mouth_width, tracks.jaw], axis=1)[:train]
+    lag = sync.measure_lag(samples[: train * SAMPLE_RATE_HZ // FPS], mouth)
     wanted = len(tracks.valid) * SAMPLE_RATE_HZ // FPS
     shift = lag.applied_frames * SAMPLE_RATE_HZ // FPS
     moved = np.concatenate([np.zeros(max(shift, 0), np.float32), samples[max(-shift, 0) :]])[:wanted]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from pgstalker.errors import SubjectError
+from pgstalker.measures import SILENCE_DBFS, loudness_dbfs
 from pgstalker.tracking.face_model import OVAL, interocular
 from pgstalker.types import FPS
 
 MIN_SECONDS, GOOD_SECONDS = 5.0, 30.0
-SILENCE_DBFS = -50.0
 MIN_EYES_PX, GOOD_EYES_PX = 40.0, 60.0
 MIN_SIDE_PX = 400
 SECOND_FACE_HEIGHT, SECOND_FACE_SHARE = 0.6, 0.1
@@ -40,7 +40,7 @@ def check_length(name: str, frames: int) -> list[str]:
 
 def check_sound(name: str, samples: np.ndarray) -> None:
     """samples [S] in [-1, 1]."""
-    level = 10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12)
+    level = loudness_dbfs(samples)
     if level < SILENCE_DBFS:
         raise SubjectError(f"{name}: audio is silent ({level:.0f} dBFS); record the voice with the picture")
 

@@ -10,10 +10,9 @@ import numpy as np
 
 from pgstalker import media, subject
 from pgstalker.tracking import face_model
-from pgstalker.tracking.masks import Label
 from pgstalker.tracking.region_alignment import align_region
 from pgstalker.tracking.region_motion import interpolated, rest, track_region
-from pgstalker.types import Camera
+from pgstalker.types import Camera, Label
 
 HALF_SIZE_PX = 256
 FOUND_LIKENESS, FOUND_SHARE = 0.6, 0.9  # correlation with the mean torso; share of frames

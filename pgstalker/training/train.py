@@ -18,6 +18,7 @@ from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
 from pgstalker.devices import choose_device
 from pgstalker.errors import ConfigError
 from pgstalker.gaussians.initialise import Initialiser
+from pgstalker.measures import pearson
 from pgstalker.models.config import TalkerConfig, check_switches
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Talker
@@ -31,7 +32,8 @@ from pgstalker.training.trainer import Trainer
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
 END_TO_END_CODE = 16
-CALIBRATION_STRENGTH = 0.7
+FULLY_HEARD = 0.5
+"""Correlation of unseen prediction and truth from which a code element is brought to its full amplitude."""
 TRIAL_STEPS = 60
 
 Progress = Callable[[str, float, dict], None]
@@ -244,7 +246,10 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
         data.valid,
     )
     talker.hearing = hearing.encoder
-    talker.calibration.fit(hearing.unseen_codes[data.valid], codes[data.valid], CALIBRATION_STRENGTH)
+    unseen, true = hearing.unseen_codes[data.valid], codes[data.valid]
+    skill = np.array([pearson(heard, said) for heard, said in zip(unseen.T, true.T, strict=True)])
+    # what is not really heard must not be amplified
+    talker.calibration.fit(unseen, true, np.clip(np.nan_to_num(skill) / FULLY_HEARD, 0, 1))
     with torch.no_grad():
         return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
 

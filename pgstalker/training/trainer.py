@@ -26,7 +26,7 @@ POSITION_RATE_PX = 0.06
 NETWORK_RATE, PLANE_RATE, TORSO_RATE, HEARING_RATE = 1e-3, 5e-3, 5e-4, 2e-5
 WARM_STEPS, LAST_RATE = 100, 0.02
 CODE_NOISE = 0.15
-UNSEEN_SHARE, HEARD_SHARE = 0.4, 0.2
+UNSEEN_SHARE, HEARD_SHARE = 0.15, 0.1
 """Of the fuse stage's steps: on codes predicted without having seen the frame; on codes heard live, so that pictures
 fine-tune the hearing."""
 AVERAGE_DECAY = 0.998

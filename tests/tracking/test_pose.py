@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pgstalker.tracking.geometry import project, transform
-from pgstalker.tracking.optical_flow import Surface, Tracks, choose_key_frames
+from pgstalker.tracking.optical_flow import Surface, Tracks
 from pgstalker.tracking.pose import bundle_adjust, fit_mesh, fit_poses, initial_poses, reprojection_rmse
 from pgstalker.tracking.pose_refinement import flow_residual, motion, refine
 from tests.tracking.faces import degrees_apart
@@ -75,13 +75,6 @@ def test_frames_that_nothing_observes_stay_where_they_are(camera, head, poses, o
     valid[30] = False
     found = refine(observed, valid, head, poses, camera, [])
     np.testing.assert_allclose(found[30], poses[30], atol=1e-9)
-
-
-def test_key_frames_cover_the_turns(poses):
-    chosen = choose_key_frames(poses, np.ones(60, bool), count=5)
-    assert chosen == sorted(set(chosen))
-    away = [min(degrees_apart(poses[[frame]], poses[[key]])[0] for key in chosen) for frame in range(60)]
-    assert max(away) < 10  # the clip turns by 35 degrees
 
 
 def surface_of_ball(camera, head, poses) -> Surface:

@@ -11,7 +11,7 @@ export GRADIO_ANALYTICS_ENABLED := False
 export OMP_WAIT_POLICY := PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-quick bench
+.PHONY: help demo test check check-quick bench sample-data
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 14
@@ -33,6 +33,9 @@ check: check-quick   ## check-quick, then the slow, browser and fault tests
 
 bench: .venv/.installed   ## prepare, train, render and judge one clip (CLIP=); prints one JSON line
 	$(BIN)/python benchmarks/fidelity.py $(CLIP)
+
+sample-data: .venv/.installed   ## make sample_data/ anew: draw the presenter, train it, let it speak
+	$(BIN)/python tools/make_sample_data.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v != (3, 11) and f"Python 3.11 is needed, not {v[0]}.{v[1]}; say make PYTHON=python3.11")'

@@ -22,7 +22,7 @@ from huggingface_hub import ModelHubMixin
 
 from pgstalker.devices import choose_device
 from pgstalker.errors import AvatarError, ConfigError
-from pgstalker.files import replacing
+from pgstalker.files import hidden_beside, replacing, sweep
 from pgstalker.subject import sha256_of
 from pgstalker.types import TORSO_MOTION
 
@@ -88,8 +88,7 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
         folder = Path(folder)
         check_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        tag = secrets.token_hex(4)
-        partial, previous = (folder.with_name(f".{folder.name}.{tag}.{kind}") for kind in ("part", "old"))
+        partial, previous = hidden_beside(folder), hidden_beside(folder, "old")
         partial.mkdir()
         try:
             self._save_pretrained(partial)
@@ -104,6 +103,8 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(previous, ignore_errors=True)
+        for kind in ("part", "old"):  # of runs that were killed; only now is an old avatar surely of no use
+            sweep(folder, kind)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **options) -> Avatar:

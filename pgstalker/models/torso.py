@@ -12,11 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.types import FPS
 from pgstalker.types import TORSO_MOTION as MOTION
 
 POSE = 12
 REACH_CM = 0.5
 LIMIT = 2.5
+RIDGE, FOLDS = 100.0, 4
 
 
 class TorsoBranch(nn.Module):
@@ -61,13 +63,28 @@ class TorsoBranch(nn.Module):
         )
         return x + follow + residual, cloud.quats, cloud.scales
 
-    def fit_motion(self, pose: np.ndarray, motion: np.ndarray, ridge: float = 10.0) -> None:
-        """Standardise on training frames and learn motion from pose: pose [T, 12], motion [T, MOTION]."""
+    def fit_motion(self, pose: np.ndarray, motion: np.ndarray) -> None:
+        """Standardise on training frames and learn motion from pose: pose [T, 12], motion [T, MOTION].
+
+        What the pose does not foretell on frames left out stays at rest: a wrong guess is worse than none.
+        """
         mean, scale = motion.mean(0), motion.std(0) + 1e-4
-        weights = np.linalg.solve(pose.T @ pose + ridge * np.eye(POSE), pose.T @ ((motion - mean) / scale))
+        standard = (motion - mean) / scale
+        unseen = np.zeros_like(standard)
+        edges = np.linspace(0, len(pose), FOLDS + 1).astype(int)
+        for low, high in zip(edges[:-1], edges[1:], strict=True):
+            kept = np.r_[0 : max(0, low - FPS), min(len(pose), high + FPS) : len(pose)]  # neighbours are too alike
+            unseen[low:high] = pose[low:high] @ _ridge(pose[kept], standard[kept])
+        is_foretold = ((standard - unseen) ** 2).mean(0) < (standard**2).mean(0)
+        weights = _ridge(pose, standard) * is_foretold
         for buffer, value in ((self.motion_mean, mean), (self.motion_scale, scale), (self.from_pose, weights)):
             buffer.copy_(torch.as_tensor(value, dtype=torch.float32))
 
     def predict(self, pose: Tensor) -> Tensor:
         """Torso motion [T, MOTION] from standardised head pose [T, 12]."""
         return pose @ self.from_pose * self.motion_scale + self.motion_mean
+
+
+def _ridge(pose: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Weights [12, MOTION] of the regression from standardised pose to standardised motion."""
+    return np.linalg.solve(pose.T @ pose + RIDGE * np.eye(POSE), pose.T @ motion)

@@ -73,6 +73,7 @@ def prepare(video: str | Path, out: str | Path, size: int = 512, progress: Progr
         _fill(_Work(video, folder, size, progress or _silent))
         previous = out.absolute().with_name(f".{out.name}.previous")
         if out.exists():
+            shutil.rmtree(previous, ignore_errors=True)  # of a run that was killed
             out.rename(previous)
         folder.rename(out)
         shutil.rmtree(previous, ignore_errors=True)

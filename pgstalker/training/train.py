@@ -17,6 +17,7 @@ from pgstalker import __version__
 from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
 from pgstalker.devices import choose_device
 from pgstalker.errors import ConfigError
+from pgstalker.files import sweep
 from pgstalker.gaussians.initialise import Initialiser
 from pgstalker.measures import pearson
 from pgstalker.models.config import TalkerConfig, check_switches
@@ -118,6 +119,7 @@ def train(
     avatar = _avatar(talker, data, subject, options, spent + time.monotonic() - started)
     avatar.save(out)
     path.unlink(missing_ok=True)
+    sweep(path)
     return avatar
 
 

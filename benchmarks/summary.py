@@ -1,0 +1,69 @@
+"""Write the README's table of measured figures from benchmarks/results; --check only says whether it is up to date."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+START, END = "<!-- measured -->", "<!-- /measured -->"
+COLUMNS = (
+    "clip, preset, switches",
+    "driven by",
+    "whole dB",
+    "head dB",
+    "mouth dB",
+    "lip r (chance)",
+    "amplitude",
+    "trained",
+)
+HEADER = "\n".join(["| " + " | ".join(COLUMNS) + " |", "|---" * len(COLUMNS) + "|"])
+DRIVES = {
+    "audio_mouth_tracked_torso": "its own sound",
+    "tracked_mouth_tracked_torso": "the tracked mouth",
+    "audio_mouth_predicted_torso": "its own sound, torso from head pose",
+    "other_audio": "another person's sound",
+}
+
+
+def rows(path: Path) -> list[str]:
+    """One row per drive of a fidelity result."""
+    run = json.loads(path.read_text())
+    name = ", ".join([run["clip"], f"{run['preset']} {run['size']} px", *run["set"]])
+    floor = f"{run['oracle_db']} | {run['oracle_head_db']}"
+    lines = [f"| {name} | nothing: the best training frame, chosen knowing the answer | {floor} | | | | |"]
+    for drive, title in DRIVES.items():
+        if drive in run:
+            of = run[drive]
+            lips = f"{of['aperture_r']:.2f} ({of['aperture_r_null95']:.2f}) | {of['aperture_amplitude']:.2f}"
+            figures = f"{of['whole_db']:.2f} | {of['head_db']:.2f} | {of['mouth_db']:.2f} | {lips}"
+            lines.append(f"| | {title} | {figures} | {run['train_seconds']:.0f} s |")
+    return lines
+
+
+def table() -> str:
+    """The whole table, a part per machine."""
+    parts = []
+    for machine in sorted(path for path in (ROOT / "benchmarks" / "results").iterdir() if path.is_dir()):
+        found = [line for path in sorted(machine.glob("fidelity_*.json")) for line in rows(path)]
+        parts.append(f"On {machine.name.replace('-', ' ')}:\n\n" + "\n".join([HEADER, *found]))
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    head, _, rest = text.partition(START)
+    tail = rest.partition(END)[2]
+    wanted = f"{head}{START}\n{table()}\n{END}{tail}"
+    if parser.parse_args().check:
+        sys.exit(0 if wanted == text else "README.md: its figures are not those of benchmarks/results")
+    readme.write_text(wanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,7 @@ def hidden_beside(path: Path, kind: str = "part") -> Path:
 
 
 def sweep(path: Path, kind: str = "part") -> None:
-    """Remove what processes that are no more left under `hidden_beside(path, kind)`: nobody else could after SIGKILL."""
+    """Remove what processes that are no more left under `hidden_beside(path, kind)`: after SIGKILL nobody else can."""
     if os.name != "posix" or not path.parent.is_dir():  # elsewhere a process cannot be asked whether it lives
         return
     pattern = re.compile(rf"\.{re.escape(path.stem)}\.(\d{{1,9}})-[0-9a-f]{{8}}\.{kind}{re.escape(path.suffix)}")

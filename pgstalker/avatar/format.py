@@ -11,7 +11,6 @@ A folder is checked before any tensor is built: what is damaged, foreign, cut of
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

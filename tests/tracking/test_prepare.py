@@ -1,5 +1,7 @@
 """Video in, subject folder out; every refusal is one line and leaves nothing behind."""
 
+import importlib
+import shutil
 import subprocess
 
 import numpy as np
@@ -7,7 +9,9 @@ import pytest
 
 from pgstalker import media, subject
 from pgstalker.errors import MediaError, PgsError, SubjectError
+from pgstalker.synthetic import make_subject
 from pgstalker.tracking import prepare
+from pgstalker.tracking.face_model import OVAL
 from pgstalker.tracking.masks import Label
 
 RATE = 16000
@@ -71,6 +75,17 @@ def test_the_rest_of_a_killed_run_is_removed(tmp_path):
     with pytest.raises(MediaError):
         prepare(film(tmp_path / "film.mp4", sound=False), tmp_path / "anna")
     assert not stale.exists()
+
+
+def test_a_run_killed_while_it_replaced_a_subject_does_not_stop_the_next(tmp_path, monkeypatch):
+    module = importlib.import_module("pgstalker.tracking.prepare")  # the package's own name is the function
+    older, newer = (make_subject(tmp_path / name, seconds=2, size=64, seed=seed) for seed, name in enumerate("ab"))
+    monkeypatch.setattr(module, "_fill", lambda work: shutil.copytree(newer, work.folder, dirs_exist_ok=True))
+    for name in ("anna", ".anna.previous"):
+        shutil.copytree(older, tmp_path / name)
+    made = prepare(tmp_path / "film.mp4", tmp_path / "anna", 128)
+    assert made.manifest == subject.Subject.load(newer).manifest
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "anna"}
 
 
 def test_a_video_without_a_face_is_refused(clips, tmp_path):
@@ -147,3 +162,29 @@ def test_a_variable_rate_keeps_its_timing(clips, tmp_path):
     assert abs(made.manifest["audio"]["lag_frames"]) <= 2
     with pytest.raises(SubjectError):
         prepare(clips / "variable_rate_6s.mp4", clips)  # a folder of clips is never overwritten
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "width", "height", "frames"),
+    [
+        ("fullbody_20s.mp4", 1080, 1920, 501),  # sound ends at 20.04 s
+        ("fullbody_30fps_20s.mp4", 1080, 1920, 500),
+        ("interpreter_inset_7s.mp4", 1920, 1080, 185),  # a second, smaller person in the picture
+    ],
+)
+def test_a_person_far_away_is_found_and_framed(name, width, height, frames, clips, tmp_path):
+    made = prepare(clips / name, tmp_path / "made", 256)
+    manifest, tracks = made.manifest, made.tracks
+    assert abs(made.frames_count - frames) <= 1
+    assert tracks.valid.mean() > 0.95
+    crop = manifest["crop"]
+    assert 0 <= crop["x"] <= width - crop["side"] and 0 <= crop["y"] <= height - crop["side"] and crop["side"] >= 200
+    points = tracks.landmarks_px[tracks.valid][..., :2]
+    faces = np.ptp(points[:, OVAL, 1], axis=1)
+    assert 0.25 < np.median(faces) / 256 < 0.6  # the face fills a good part of the crop ...
+    jumps = np.linalg.norm(np.diff(points[:, OVAL].mean(1), axis=0), axis=1)
+    assert jumps.max() < 0.3 * np.median(faces)  # ... and is the same one from frame to frame,
+    assert np.abs(faces / np.median(faces) - 1).max() < 0.4  # of one size: one person
+    assert ((points > 0) & (points < 256)).mean() > 0.99

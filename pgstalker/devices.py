@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pgstalker.errors import ConfigError
@@ -29,3 +31,21 @@ def choose_device(wish: str) -> torch.device:
     if wish == "auto":
         log.info("device %s, since %s", chosen, "CUDA is there" if has_cuda else "there is no CUDA device")
     return torch.device(chosen)
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Keep torch itself on one thread within the block.
+
+    A frame is many small tensor operations, and meeting at a barrier after each costs more than a second core brings;
+    the large work, in the numba kernels, shares the cores by itself. It also makes sums, and so results, the same on
+    any number of cores.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

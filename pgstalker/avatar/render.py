@@ -11,6 +11,7 @@ import numpy as np
 
 from pgstalker import __version__
 from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
+from pgstalker.devices import one_torch_thread
 from pgstalker.errors import AvatarError
 from pgstalker.media import VideoWriter, read_audio
 from pgstalker.subject import Subject, torso_over
@@ -28,6 +29,7 @@ class RenderCancelled(Exception):
     """The caller's flag was raised; no file is left behind."""
 
 
+@one_torch_thread()
 def render_video(
     avatar: Avatar,
     drive: Drive,

@@ -15,7 +15,7 @@ import torch
 
 from pgstalker import __version__
 from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
-from pgstalker.devices import choose_device
+from pgstalker.devices import choose_device, one_torch_thread
 from pgstalker.errors import ConfigError
 from pgstalker.files import sweep
 from pgstalker.gaussians.initialise import Initialiser
@@ -23,6 +23,7 @@ from pgstalker.measures import pearson
 from pgstalker.models.config import TalkerConfig, check_switches
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Talker
+from pgstalker.rendering.numba_runtime import thread_count
 from pgstalker.subject import Subject
 from pgstalker.training import checkpoint
 from pgstalker.training.data import TrainingData
@@ -68,6 +69,7 @@ class TrainingOptions:
     subject_sha256: str
 
 
+@one_torch_thread()
 def train(
     subject_folder: Path | str,
     out: Path | str,
@@ -282,7 +284,7 @@ def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: fl
         "device": str(talker.device),
         "pgstalker": __version__,
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": thread_count(),
         "cpus": os.cpu_count(),
     }
     idle = IdleMotion(drive.camera_from_head, drive.torso, drive.eyes)

@@ -169,7 +169,7 @@ def test_a_variable_rate_keeps_its_timing(clips, tmp_path):
 @pytest.mark.parametrize(
     ("name", "width", "height", "frames"),
     [
-        ("fullbody_20s.mp4", 1080, 1920, 501),  # sound ends at 20.04 s
+        ("fullbody_20s.mp4", 1080, 1920, 500),  # 20.08 s of picture, 20.04 s of sound
         ("fullbody_30fps_20s.mp4", 1080, 1920, 500),
         ("interpreter_inset_7s.mp4", 1920, 1080, 185),  # a second, smaller person in the picture
     ],

@@ -53,7 +53,7 @@ def whole_clip(clip: Path, subject: Subject, size: int) -> np.ndarray:
 
 
 def head_boxes(landmarks: np.ndarray, side: int) -> np.ndarray:
-    """[T, 4] int: top, bottom, left, right of the landmarks' box, grown as ../shared/README.md says."""
+    """[T, 4] int: top, bottom, left, right of the landmarks' box, grown by HEAD_UP of its height upward, and so on."""
     low, high = landmarks[..., :2].min(1), landmarks[..., :2].max(1)
     grow = high - low
     top, bottom = low[:, 1] - HEAD_UP * grow[:, 1], high[:, 1] + HEAD_DOWN * grow[:, 1]

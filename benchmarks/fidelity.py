@@ -27,7 +27,7 @@ from pgstalker.avatar import Avatar, drive_from_subject, true_torsos
 from pgstalker.landmarks import EYE_CORNERS
 from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
 from pgstalker.media import probe, read_audio, read_frames
-from pgstalker.subject import Subject
+from pgstalker.subject import Subject, sha256_of
 from pgstalker.training.data import mouth_boxes
 from pgstalker.types import Label
 
@@ -193,6 +193,13 @@ def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path, other_au
     return result
 
 
+def is_of(subject_folder: Path, clip: Path) -> bool:
+    """Whether the work folder holds a subject of this very clip."""
+    if not (subject_folder / "subject.json").exists():
+        return False
+    return Subject.load(subject_folder).manifest["source"]["sha256"] == sha256_of(clip)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("clip", type=Path)
@@ -214,7 +221,7 @@ def main() -> None:
     folder = arguments.work / arguments.clip.stem
     subject_folder = folder / "subject"
     result = {"clip": arguments.clip.name, "preset": arguments.preset, "set": arguments.set}
-    if not (subject_folder / "subject.json").exists():
+    if not is_of(subject_folder, arguments.clip):
         started = time.monotonic()
         prepare(arguments.clip, subject_folder)
         result["prepare_seconds"] = round(time.monotonic() - started, 1)

@@ -78,7 +78,10 @@ def parity() -> dict:
         "tests/rendering/test_gsplat.py",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return {"passed": done.returncode == 0 and "skipped" not in done.stdout, "last_line": done.stdout.split("\n")[-2]}
+    return {
+        "passed": done.returncode == 0 and "skipped" not in done.stdout,
+        "last_line": done.stdout.strip().rpartition("\n")[2],
+    }
 
 
 def fidelity(subject_folder: Path, out: Path, preset: str) -> dict:

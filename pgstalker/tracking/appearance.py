@@ -16,7 +16,7 @@ from pgstalker.types import Camera
 
 POINTS = 2000
 BLUR_AT_512_PX = 1.2
-WEIGHT = 30.0  # of a frame's mean squared residual in gray levels, against one landmark's in px; measured
+WEIGHT = 30.0  # of a frame's mean squared residual in gray levels, against one landmark's in px
 
 
 def skin_points(mesh: np.ndarray) -> np.ndarray:

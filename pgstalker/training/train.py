@@ -253,7 +253,7 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
     unseen, true = hearing.unseen_codes[data.valid], codes[data.valid]
     skill = np.array([pearson(heard, said) for heard, said in zip(unseen.T, true.T, strict=True)])
     # what is not really heard must not be amplified
-    talker.calibration.fit(unseen, true, np.clip(np.nan_to_num(skill) / FULLY_HEARD, 0, 1))
+    talker.calibration.fit(unseen, true, np.clip(skill / FULLY_HEARD, 0, 1))
     with torch.no_grad():
         return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
 
@@ -269,7 +269,8 @@ def _steps_in(minutes: float, options: TrainingOptions, data, subject, chosen: P
         for _ in range(TRIAL_STEPS if timed else 10):
             trial.step()
     rate = TRIAL_STEPS / (time.monotonic() - clock)
-    return max(TRIAL_STEPS, int(rate * (minutes * 60 - prepared)))
+    spent = time.monotonic() - started  # and the preparation comes once more
+    return max(TRIAL_STEPS, int(rate * (minutes * 60 - spent - prepared)))
 
 
 def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float) -> Avatar:

@@ -1,9 +1,10 @@
 """How this package uses numba: how kernels are compiled and cached, and how the cores share their work.
 
 numba's own `parallel=True` is not used. Its OpenMP threads meet at a barrier after every loop, so on a machine whose
-cores are also wanted by others each loop waits for a worker that has not been given a core yet. Here a kernel works on a range; `share` cuts the range into parts, a few Python threads and
-the caller take them one by one (kernels release the GIL), and the caller waits only for parts that were really begun.
-It is also safe after fork and from several Python threads, and needs no libgomp.
+cores are also wanted by others each loop waits for a worker that has not been given a core yet. Here a kernel works on
+a range; `share` cuts the range into parts, a few Python threads and the caller take them one by one (kernels release
+the GIL), and the caller waits only for parts that were really begun. It is also safe after fork and from several Python
+threads, and needs no libgomp.
 
 numba's cache is keyed to a kernel's own file, so editing a module that a kernel imports would leave stale machine
 code behind. The cache folder's name therefore holds a hash of every numba_*.py beside this file: change any of them

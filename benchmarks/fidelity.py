@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, f
 
 import numpy as np
 
+from pgstalker.audio import voice_gate
 from pgstalker.avatar import Avatar, drive_from_subject, true_torsos
 from pgstalker.landmarks import EYE_CORNERS
 from pgstalker.measures import circular_shift_null, lip_aperture, pearson, psnr
@@ -182,7 +183,9 @@ def measure(avatar: Avatar, subject: Subject, clip: Path, folder: Path, other_au
     }
     own = drives["audio_mouth_tracked_torso"]
     if other_audio is not None:
-        drives["other_audio"] = replace(own, audio=avatar.talker.hear(read_audio(other_audio), len(own)))
+        other = read_audio(other_audio)
+        heard, gate = avatar.talker.hear(other, len(own)), voice_gate(other, len(own))
+        drives["other_audio"] = replace(own, audio=heard, gate=gate)
     for name, drive in drives.items():
         started = time.monotonic()
         images = np.stack(list(avatar.talker.render(drive, backgrounds=true_torsos(avatar, subject, "held-out"))))

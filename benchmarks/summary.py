@@ -43,12 +43,53 @@ def rows(path: Path) -> list[str]:
     return lines
 
 
+SPEED_COLUMNS = ("stage", "size", "Gaussians", "frames/s", "95th percentile", "peak of a core then", "")
+STAGES = {
+    "render": "rasterizer alone", "frame": "frame, head moving", "end_to_end": "10 s of sound to a video",
+    "train_step": "training step",
+}  # fmt: skip
+
+
+def speed_row(row: dict) -> str:
+    """One row of what `python -m pgstalker bench` printed."""
+    title, notes = STAGES[row["stage"]], []
+    if row.get("still_pose"):
+        title = "frame, head still"
+    if "times_fma_limit" in row:
+        notes.append(f"{row['times_fma_limit']:.1f} times the peak's limit")
+    if "times_faster_than_uncached" in row:
+        notes.append(f"{row['times_faster_than_uncached']:.1f} times faster than uncached")
+    if "seconds" in row:
+        notes.append(f"{row['seconds']:.1f} s")
+    slow = "" if row["ms_p95"] is None else f"{row['ms_p95']:.0f} ms"
+    peak = f"{row['calibration']['gflops_per_core_median']:.0f} GF/s" if "calibration" in row else ""
+    cells = (
+        title,
+        f"{row['size']} px",
+        f"{row['gaussians']:,}",
+        f"{row['fps_median']:.0f}",
+        slow,
+        peak,
+        ", ".join(notes),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def speed_table(path: Path) -> str:
+    """The rows of one bench, under their own header."""
+    found = [json.loads(line) for line in path.read_text().splitlines()]
+    device = f"{found[0]['device']}, {found[0]['threads']} threads"
+    lines = ["| " + " | ".join(SPEED_COLUMNS) + " |", "|---" * len(SPEED_COLUMNS) + "|", *map(speed_row, found)]
+    return f"Speed ({device}; `python -m pgstalker bench`, on a machine that others used too):\n\n" + "\n".join(lines)
+
+
 def table() -> str:
     """The whole table, a part per machine."""
     parts = []
     for machine in sorted(path for path in (ROOT / "benchmarks" / "results").iterdir() if path.is_dir()):
         found = [line for path in sorted(machine.glob("fidelity_*.json")) for line in rows(path)]
         parts.append(f"On {machine.name.replace('-', ' ')}:\n\n" + "\n".join([HEADER, *found]))
+        parts += [speed_table(path) for path in sorted(machine.glob("bench_*.jsonl"))]
     return "\n\n".join(parts)
 
 

@@ -57,7 +57,7 @@ def serve(host: str, port: int, device: str, avatars: Path) -> None:
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
     preflight.check(tracking=False)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    gallery = Gallery(SAMPLE_DATA, avatars, str(choose_device(device)))
+    gallery = Gallery(SAMPLE_DATA, avatars, choose_device(device))
     threading.Thread(target=warm_up, args=(gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)

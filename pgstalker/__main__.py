@@ -1,4 +1,4 @@
-"""The command line: python -m pgstalker prepare | train | render | export."""
+"""The command line: python -m pgstalker prepare | train | render | bake | export | bench."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class Prepare:
     """Side of the square picture, px."""
 
     def run(self) -> None:
-        from pgstalker.preflight import check
-        from pgstalker.tracking import prepare
+        from pgstalker.preflight import check, check_python
 
         check()
+        check_python("prepare", "cv2", "mediapipe")
+        from pgstalker.tracking import prepare
+
         with _Bar("prepare") as bar:
             prepare(self.video, self.out, size=self.size, progress=bar.show)
         print(f"{self.out}: prepared; look at {self.out / 'sheet.png'}")
@@ -54,12 +56,15 @@ class Train:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
     """fusion=gated|concat|region-attention density=region-aware|pixel-aware|plain|uniform torso=rendered|gt
-    audio_training=two-stage|end-to-end"""
+    audio_training=two-stage|end-to-end audio=mel|hubert|wav2vec2|whisper (or hubert:FOLDER)"""
     seed: int = 0
     resume: bool = False
     """Go on from the checkpoint beside OUT."""
 
     def run(self) -> None:
+        from pgstalker.preflight import check_python
+
+        check_python("train", "torch")
         from pgstalker.training import TrainingRequest, train
 
         request = TrainingRequest(
@@ -94,6 +99,8 @@ class Render:
     """Which part of the subject."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = 0
+    switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
+    """bake=on|off: play the baked deformations of a baked avatar (on, where there are some) or its networks"""
 
     def run(self) -> None:
         from pgstalker.avatar import Avatar, render_audio, render_subject
@@ -101,12 +108,37 @@ class Render:
         if (self.audio is None) == (self.subject is None):
             raise ConfigError("render needs either --audio FILE or --subject SUBJECT")
         avatar = Avatar.load(self.avatar, self.device)
+        avatar.choose(_pairs(self.switches))
         with _Bar("render") as bar:
             if self.audio is not None:
                 receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, progress=bar.show)
             elif self.subject is not None:
                 receipt = render_subject(avatar, self.subject, self.out, frames=self.frames, progress=bar.show)
         print(f"{self.out}: {receipt['frames']} frames, {receipt['frames_per_second']:.1f} frames/s")
+
+
+@dataclass
+class Bake:
+    """Store the head's deformation as a combination of a few: cheaper to play, without networks."""
+
+    avatar: tyro.conf.Positional[Path]
+    """A folder made by `train`."""
+    out: Path | None = None
+    """The avatar folder to write; the same one where none is given."""
+    subject: Path | None = None
+    """The subject that it was trained on: bakes what that mouth does, not all that it might."""
+    vectors: int = 32
+    """How many deformations are combined."""
+
+    def run(self) -> None:
+        from pgstalker.avatar import Avatar
+        from pgstalker.avatar.bake import bake
+        from pgstalker.subject import Subject
+
+        avatar, out = Avatar.load(self.avatar), self.out or self.avatar
+        lost = bake(avatar, None if self.subject is None else Subject.load(self.subject), self.vectors)
+        avatar.save(out)
+        print(f"{out}: {self.vectors} deformations; {lost['face_basis']:.2%} of the face's motion is left out")
 
 
 @dataclass
@@ -121,6 +153,42 @@ class Export:
 
         export_ply(Avatar.load(self.avatar), self.out)
         print(f"{self.out}: written")
+
+
+@dataclass
+class Bench:
+    """Measure speed: one JSON line per stage (render, frame, end_to_end, train_step)."""
+
+    avatar: tyro.conf.Positional[Path] = Path("sample_data/avatars/toon")
+    """A trained avatar; more Gaussians or another size are made of a copy of it."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    size: int | None = None
+    """Side of the picture, px: 512, and 256 for train_step, where none is given."""
+    gaussians: int | None = None
+    """All branches together: 30,000, and 8,000 for train_step, where none is given."""
+    stages: tuple[Literal["render", "frame", "end_to_end", "train_step"], ...] = ()
+    """All that what is installed allows, where none are given."""
+    seconds: float = 8.0
+    """How long each timing lasts."""
+    out: Path | None = None
+    """A file that the lines are written to as well."""
+
+    def run(self) -> None:
+        import json
+
+        from pgstalker.devices import choose_device
+        from pgstalker.files import replacing
+        from pgstalker.performance import BenchRequest, bench, possible
+
+        device = choose_device(self.device)
+        request = BenchRequest(device, self.size, self.gaussians, self.stages or possible(), self.seconds)
+        lines = []
+        for row in bench(self.avatar, request):
+            lines.append(json.dumps(row))
+            print(lines[-1], flush=True)
+        if self.out is not None:
+            with replacing(self.out) as temporary:
+                temporary.write_text("\n".join(lines) + "\n")
 
 
 class _Bar:
@@ -163,7 +231,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        tyro.cli(Prepare | Train | Render | Export, args=arguments, prog="pgstalker", description=__doc__).run()
+        tyro.cli(
+            Prepare | Train | Render | Bake | Export | Bench, args=arguments, prog="pgstalker", description=__doc__
+        ).run()
     except PgsError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import sys
+from importlib.util import find_spec
 
 from pgstalker.errors import EnvironmentMissing
 
@@ -39,6 +40,16 @@ def check(*, tracking: bool = True) -> None:
     absent = missing(tracking=tracking)
     if absent:
         raise EnvironmentMissing(_message(absent))
+
+
+def check_python(command: str, *libraries: str) -> None:
+    """Raise EnvironmentMissing, one line, where a Python library that `command` needs is not installed: what only
+    plays avatars (requirements-play.txt) is a small part of the whole."""
+    absent = [name for name in libraries if find_spec(name) is None]
+    if absent:
+        verb = "is" if len(absent) == 1 else "are"
+        remedy = f"{sys.executable} -m pip install -r requirements.txt"
+        raise EnvironmentMissing(f"{command} needs {', '.join(absent)}, which {verb} not installed; run: {remedy}")
 
 
 def _has_library(name: str) -> bool:

@@ -67,6 +67,7 @@ class Drive:
                       of the torso against its reference frame; None: predicted from the head pose.
     audio             [T, window, channels] float32 features, or None where mouth_code is given.
     mouth_code        [T, C] float32: the tracked mouth itself, in place of what is heard; or None.
+    gate              [T] float32 in [0, 1]: 0 where nobody speaks and a heard mouth rests; None: it never does.
     """
 
     camera_from_head: np.ndarray
@@ -74,6 +75,7 @@ class Drive:
     torso: np.ndarray | None = None
     audio: np.ndarray | None = None
     mouth_code: np.ndarray | None = None
+    gate: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.camera_from_head)
@@ -83,5 +85,10 @@ class Drive:
             return None if track is None else track[frames]
 
         return Drive(
-            self.camera_from_head[frames], self.eyes[frames], cut(self.torso), cut(self.audio), cut(self.mouth_code)
+            self.camera_from_head[frames],
+            self.eyes[frames],
+            cut(self.torso),
+            cut(self.audio),
+            cut(self.mouth_code),
+            cut(self.gate),
         )

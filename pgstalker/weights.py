@@ -1,8 +1,11 @@
 """Pretrained files: where they lie, where they come from, and whether they are the ones expected.
 
-A file is looked for in $PGSTALKER_MODELS, then in the cache ($PGSTALKER_CACHE, else ~/.cache/pgstalker), then fetched
-into the cache. A sha256 is pinned below where it was computed from the published file. For the others the hash seen at
-first use is recorded in the cache and kept: the file cannot change unnoticed.
+Single files (MODELS): one is looked for in $PGSTALKER_MODELS, then in the cache ($PGSTALKER_CACHE, else
+~/.cache/pgstalker), then fetched into the cache. A sha256 is pinned below where it was computed from the published
+file. For the others the hash seen at first use is recorded in the cache and kept: the file cannot change unnoticed.
+
+Speech models (hub_model): folders in the format of transformers, given as such, found in $PGSTALKER_MODELS by name or
+in the cache of the Hugging Face hub, or fetched into that.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import logging
 import os
 import urllib.request
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from pgstalker.errors import WeightsError
@@ -20,6 +24,8 @@ from pgstalker.files import replacing
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 30
+OFFLINE = ("1", "ON", "YES", "TRUE")
+HUB_SETTINGS = ("config.json", "preprocessor_config.json")
 _PUBLISHED = "https://storage.googleapis.com/mediapipe-models"
 _SOURCES = "https://raw.githubusercontent.com/google-ai-edge/mediapipe/master/mediapipe"
 
@@ -76,6 +82,59 @@ def model_file(name: str) -> Path:
     return path
 
 
+def hub_model(reference: str) -> Path:
+    """Folder of a model in the format of transformers: `reference` itself, that name in $PGSTALKER_MODELS, or a model
+    of the Hugging Face hub (OWNER/NAME), fetched into the hub's cache where it is not there yet: size and place are
+    logged first. Raises WeightsError where there is none, naming the model and where to put it.
+    """
+    chosen = os.environ.get("PGSTALKER_MODELS")
+    places = [Path(reference).expanduser()] + ([Path(chosen) / Path(reference).name] if chosen else [])
+    found = next((place for place in places if (place / "config.json").is_file()), None)
+    if found is not None:
+        return found
+    at = f"put its config.json and model.safetensors into {places[-1] if chosen else 'a folder and name that'}"
+    if reference.count("/") != 1 or reference.startswith((".", "/", "~")) or places[0].is_dir():
+        raise WeightsError(f"the speech model {reference} is not at hand: it has no config.json; {at}")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(reference, local_files_only=True))
+        if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")):
+            return folder
+    except (LocalEntryNotFoundError, ValueError):
+        log.debug("%s is not in the cache of the hub", reference)
+    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in OFFLINE:
+        raise WeightsError(
+            f"the speech model {reference} is not at hand and HF_HUB_OFFLINE forbids fetching it; "
+            f"fetch it from https://huggingface.co/{reference}, {at}"
+        )
+    return _fetch_hub_model(reference, at)
+
+
+def _fetch_hub_model(reference: str, at: str) -> Path:
+    """Weights in one format only; what is fetched is told before it is."""
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    try:
+        files = {
+            entry.rfilename: entry.size or 0 for entry in HfApi().model_info(reference, files_metadata=True).siblings
+        }
+        weights = (
+            "model*.safetensors*" if any(fnmatch(name, "model*.safetensors") for name in files) else "pytorch_model*"
+        )
+        wanted = [name for name in files if name in HUB_SETTINGS or fnmatch(name, weights)]
+        megabytes = sum(files[name] for name in wanted) / 1e6
+        log.warning("fetching the speech model %s, %.0f MB, into %s", reference, megabytes, constants.HF_HUB_CACHE)
+        return Path(snapshot_download(reference, allow_patterns=wanted))
+    except (OSError, ValueError) as error:  # the hub's own errors and a lost connection are of these kinds
+        reason = str(error).strip().partition("\n")[0]
+        raise WeightsError(
+            f"the speech model {reference} cannot be fetched ({reason}); "
+            f"fetch it from https://huggingface.co/{reference}, {at}"
+        ) from error
+
+
 def find(name: str) -> Path | None:
     """Path of a pretrained file that is at hand, unchecked, or None. Fetches nothing."""
     folders = [cache_folder() / "models"]
@@ -112,7 +171,7 @@ def _check(path: Path, model: Model) -> None:
 def _fetch(address: str, target: Path) -> None:
     folder = os.environ.get("PGSTALKER_MODELS") or target.parent
     remedy = f"fetch it from {address} and put it into {folder}"
-    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
+    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in OFFLINE:
         raise WeightsError(f"{target.name} is not at hand and HF_HUB_OFFLINE forbids fetching it; {remedy}")
     log.info("fetching %s from %s", target.name, address)
     try:

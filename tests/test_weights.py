@@ -132,3 +132,119 @@ def test_table_is_well_formed():
         assert model.address.startswith("https://") and model.address.endswith(f"/{name}") and model.licence
         for digest in (model.sha256, *model.also_sha256):
             assert digest is None or (len(digest) == 64 and int(digest, 16))
+
+
+# ---- speech models
+
+
+def model_folder(folder):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """An empty cache of the hub, and no way to it."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "hub"
+
+
+def test_a_speech_model_is_a_folder(tmp_path, hub):
+    folder = model_folder(tmp_path / "ear")
+    assert weights.hub_model(str(folder)) == folder
+
+
+def test_a_speech_model_is_found_by_name_among_the_models(monkeypatch, tmp_path, hub):
+    folder = model_folder(tmp_path / "models" / "ear-base")
+    monkeypatch.setenv("PGSTALKER_MODELS", str(tmp_path / "models"))
+    assert weights.hub_model("somebody/ear-base") == weights.hub_model("ear-base") == folder
+    assert weights.hub_model("/gone/from/here/ear-base") == folder
+
+
+def test_a_speech_model_is_found_in_the_cache_of_the_hub(hub):
+    folder = hub / "models--somebody--ear-base"
+    snapshot = model_folder(folder / "snapshots" / "abc")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text("abc")
+    assert weights.hub_model("somebody/ear-base") == snapshot
+    (snapshot / "model.safetensors").unlink()  # a configuration alone is no model
+    with pytest.raises(WeightsError, match="somebody/ear-base is not at hand"):
+        weights.hub_model("somebody/ear-base")
+
+
+@pytest.mark.parametrize("reference", ["ear", "/no/such/ear", "./ear", "a/b/c", "~/ear"])
+def test_a_speech_model_that_is_nowhere_is_named_with_the_place_to_put_it(reference, hub, monkeypatch, tmp_path):
+    with pytest.raises(WeightsError, match=rf"{reference} is not at hand.*config.json and model.safetensors"):
+        weights.hub_model(reference)
+    monkeypatch.setenv("PGSTALKER_MODELS", str(tmp_path / "models"))
+    with pytest.raises(WeightsError, match=rf"put its.*into {tmp_path}/models/{reference.rpartition('/')[2]}"):
+        weights.hub_model(reference)
+
+
+def test_a_speech_model_is_not_fetched_against_ones_will(hub):
+    with pytest.raises(WeightsError, match=r"HF_HUB_OFFLINE forbids.*https://huggingface.co/somebody/ear-base"):
+        weights.hub_model("somebody/ear-base")
+
+
+class Listing:
+    """A hub that lists files; fetching writes down what was asked for."""
+
+    def __init__(self, sizes, fails=None):
+        self.sizes, self.fails, self.asked = sizes, fails, None
+
+    def model_info(self, reference, files_metadata):
+        if self.fails:
+            raise self.fails
+        entry = type("Entry", (), {})
+        self.siblings = []
+        for name, size in self.sizes.items():
+            self.siblings.append(entry())
+            self.siblings[-1].rfilename, self.siblings[-1].size = name, size
+        return self
+
+    def fetch(self, reference, local_files_only=False, allow_patterns=None):
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        if local_files_only:
+            raise LocalEntryNotFoundError("not there")
+        self.asked = allow_patterns
+        return "/fetched"
+
+
+@pytest.mark.parametrize(
+    ("files", "wanted"),
+    [
+        (["model.safetensors", "pytorch_model.bin", "tf_model.h5"], ["model.safetensors"]),
+        (["pytorch_model.bin", "flax_model.msgpack"], ["pytorch_model.bin"]),
+        (
+            ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"],
+            ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"],
+        ),
+    ],
+)
+def test_what_is_fetched_is_told_first_and_weights_come_once(files, wanted, hub, monkeypatch, caplog):
+    import huggingface_hub
+
+    listing = Listing({"config.json": 1000, "README.md": 5, **dict.fromkeys(files, 40_000_000)})
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: listing)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", listing.fetch)
+    assert str(weights.hub_model("somebody/ear-base")) == "/fetched"
+    assert listing.asked == ["config.json", *wanted]
+    assert f"somebody/ear-base, {40 * len(wanted)} MB, into" in caplog.text
+
+
+def test_a_hub_that_does_not_answer_is_named(hub, monkeypatch):
+    import huggingface_hub
+
+    listing = Listing({}, ConnectionError("no route\nand more"))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr(huggingface_hub, "HfApi", lambda: listing)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", listing.fetch)
+    with pytest.raises(WeightsError, match=r"somebody/ear-base cannot be fetched \(no route\); fetch it from"):
+        weights.hub_model("somebody/ear-base")

@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
+from pgstalker.audio.blocks import COLUMNS_PER_FRAME
+from pgstalker.audio.features import windows_of
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
-COLUMNS_PER_FRAME = 4
 CONTEXT_FRAMES = 2
 CHANNELS = 40
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
@@ -19,6 +22,7 @@ FFT_SAMPLES = 512
 BLOCK = 4096
 """Columns worked on at a time, so that a long recording takes little memory."""
 FLOOR = 1e-6
+LOUD_PERCENTILE = 95
 SPEECH_LEVEL = 0.1
 MOST_GAIN = 30.0
 """What is quieter than -50 dBFS throughout is noise, not speech, and stays quiet."""
@@ -63,15 +67,25 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     padded[before : before + len(samples)] = samples
     pieces = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_SAMPLES)[::hop][:columns]
     power = [(pieces[start : start + BLOCK] ** 2).mean(1) for start in range(0, columns, BLOCK)]
-    level = np.sqrt(np.percentile(np.concatenate(power), 95)) if columns else 0.0
+    level = np.sqrt(np.percentile(np.concatenate(power), LOUD_PERCENTILE)) if columns else 0.0
     gain = min(SPEECH_LEVEL / level, MOST_GAIN) if level > 0 else 1.0
-    taper = np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32) * np.float32(gain)
-    filters = mel_filters().astype(np.float32).T
     energies = np.empty((columns, CHANNELS), np.float32)
     for start in range(0, columns, BLOCK):
-        spectrum = np.fft.rfft(pieces[start : start + BLOCK] * taper, FFT_SAMPLES)
-        energies[start : start + BLOCK] = (np.abs(spectrum) ** 2).astype(np.float32) @ filters
+        energies[start : start + BLOCK] = mel_energies(pieces[start : start + BLOCK], gain)
     return np.log(FLOOR + energies)
+
+
+def mel_energies(pieces: np.ndarray, gain: float = 1.0) -> np.ndarray:
+    """Energies [n, CHANNELS] float32 of n columns' samples [n, WINDOW_SAMPLES]."""
+    taper, filters = _tables()
+    spectrum = np.fft.rfft(pieces * (taper * np.float32(gain)), FFT_SAMPLES)
+    return (np.abs(spectrum) ** 2).astype(np.float32) @ filters
+
+
+@cache
+def _tables() -> tuple[np.ndarray, np.ndarray]:
+    """The window [WINDOW_SAMPLES] and the filters [FFT_SAMPLES // 2 + 1, CHANNELS] in float32."""
+    return np.hanning(WINDOW_SAMPLES + 1)[:-1].astype(np.float32), mel_filters().astype(np.float32).T
 
 
 class MelFeatures:
@@ -80,36 +94,54 @@ class MelFeatures:
     id = "mel"
     channels = CHANNELS
     window = COLUMNS_PER_FRAME * (2 * CONTEXT_FRAMES + 1)
+    frames_before = frames_after = CONTEXT_FRAMES
+    statistics_shape = (2, CHANNELS)
     look_ahead_ms = (CONTEXT_FRAMES + 0.5) * 1000 / FPS + 7.5
 
     def measure(self, samples: np.ndarray) -> MelStatistics:
-        return self._statistics(log_mel(samples))
+        return speech_statistics(log_mel(samples))
 
     def adapt(self, samples: np.ndarray, trained: MelStatistics) -> MelStatistics:
         mel = log_mel(samples)
         weight = len(mel) / (len(mel) + PRIOR_COLUMNS)
-        return (weight * self._statistics(mel) + (1 - weight) * trained).astype(np.float32)
+        return (weight * speech_statistics(mel) + (1 - weight) * trained).astype(np.float32)
 
     def extract(self, samples: np.ndarray, frames: int, statistics: MelStatistics, shift: int = 0) -> np.ndarray:
-        mel = self._normalise(log_mel(samples), statistics)
-        silence = self._normalise(np.full((1, CHANNELS), np.log(FLOOR), np.float32), statistics)
-        reach = CONTEXT_FRAMES * COLUMNS_PER_FRAME
-        needed = frames * COLUMNS_PER_FRAME + reach + max(shift, 0)
-        before = np.repeat(silence, reach + max(-shift, 0), 0)
-        after = np.repeat(silence, max(0, needed - len(mel)), 0)
-        padded = np.concatenate([before, mel, after])
-        start = max(-shift, 0) + shift
-        windows = np.lib.stride_tricks.sliding_window_view(padded[start:], self.window, axis=0)
-        return np.array(windows[::COLUMNS_PER_FRAME][:frames].transpose(0, 2, 1), order="C")
+        around = self.frames_before, self.frames_after
+        return windows_of(
+            mel_columns(samples, frames, statistics, around, shift), frames, self.window, COLUMNS_PER_FRAME
+        )
 
-    @staticmethod
-    def _statistics(mel: np.ndarray) -> MelStatistics:
-        loudness = np.logaddexp.reduce(mel, axis=1) if len(mel) else np.zeros(0)
-        if not len(mel) or loudness.max() < np.log(FLOOR * CHANNELS * 10):
-            return np.stack([np.full(CHANNELS, np.log(FLOOR) + 6), np.full(CHANNELS, 2.5)]).astype(np.float32)
-        active = mel[loudness > np.percentile(loudness, 95) - ACTIVE_RANGE_DB * np.log(10) / 10]
-        return np.stack([active.mean(0), active.std(0) + 0.1]).astype(np.float32)
+    def of_mel(self, mel: np.ndarray) -> np.ndarray:
+        """Normalised mel columns [n, window, CHANNELS] of a frame and its surroundings: they are the features."""
+        return mel
 
-    @staticmethod
-    def _normalise(mel: np.ndarray, statistics: MelStatistics) -> np.ndarray:
-        return np.clip((mel - statistics[0]) / statistics[1], -LIMIT, LIMIT).astype(np.float32)
+
+def mel_columns(
+    samples: np.ndarray, frames: int, statistics: MelStatistics, around: tuple[int, int], shift: int = 0
+) -> np.ndarray:
+    """Normalised log-mel columns [4 (before + frames + after), CHANNELS] with `around` = frames (before, after).
+
+    Silence stands beyond both ends of the samples; shift moves the sound by that many columns."""
+    mel = normalised(log_mel(samples), statistics)
+    silence = normalised(np.full((1, CHANNELS), np.log(FLOOR), np.float32), statistics)
+    before, after = (COLUMNS_PER_FRAME * count for count in around)
+    needed = frames * COLUMNS_PER_FRAME + after + max(shift, 0)
+    start = np.repeat(silence, before + max(-shift, 0), 0)
+    end = np.repeat(silence, max(0, needed - len(mel)), 0)
+    first = max(-shift, 0) + shift
+    return np.concatenate([start, mel[:needed], end])[first : first + before + frames * COLUMNS_PER_FRAME + after]
+
+
+def speech_statistics(mel: np.ndarray) -> MelStatistics:
+    """Mean and deviation per band of log-mel energies [K, CHANNELS] where somebody speaks; usual ones for silence."""
+    loudness = np.logaddexp.reduce(mel, axis=1) if len(mel) else np.zeros(0)
+    if not len(mel) or loudness.max() < np.log(FLOOR * CHANNELS * 10):
+        return np.stack([np.full(CHANNELS, np.log(FLOOR) + 6), np.full(CHANNELS, 2.5)]).astype(np.float32)
+    active = mel[loudness > np.percentile(loudness, 95) - ACTIVE_RANGE_DB * np.log(10) / 10]
+    return np.stack([active.mean(0), active.std(0) + 0.1]).astype(np.float32)
+
+
+def normalised(mel: np.ndarray, statistics: MelStatistics) -> np.ndarray:
+    """Log-mel energies [..., CHANNELS] in deviations from the mean, within +-LIMIT; float32."""
+    return np.clip((mel - statistics[0]) / statistics[1], -LIMIT, LIMIT).astype(np.float32)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pgstalker.audio.gate import voice_gate
 from pgstalker.errors import AvatarError, ConfigError
 from pgstalker.media import frames_to_cover
 from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
@@ -44,6 +45,7 @@ def drive_from_audio(avatar: Avatar, samples: np.ndarray, *, seed: int = 0) -> D
         eyes=blinks(avatar.idle.blink, frames, rng),
         torso=torso,
         audio=avatar.talker.hear(samples, frames),
+        gate=voice_gate(samples, frames),
     )
 
 
@@ -75,6 +77,8 @@ def drive_from_subject(
         # heard as a whole, so that the first frame of the part knows what was said just before it
         audio=avatar.talker.hear(samples, subject.frames_count, own_recording=is_own) if mouth == "audio" else None,
         mouth_code=avatar.talker.mouth_basis.encode(tracks.landmarks_px) if mouth == "tracked" else None,
+        # what this mouth does in the pauses of its own recording has been learnt
+        gate=None if is_own or mouth == "tracked" else voice_gate(samples, subject.frames_count),
     )
     per_frame = SAMPLE_RATE_HZ // FPS
     return whole[part], samples[part.start * per_frame : part.stop * per_frame]

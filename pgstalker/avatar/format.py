@@ -26,7 +26,9 @@ from pgstalker.subject import sha256_of
 from pgstalker.types import TORSO_MOTION
 
 if TYPE_CHECKING:
+    from pgstalker.models.config import TalkerConfig
     from pgstalker.models.talker import Talker
+    from pgstalker.player import Player
 
 SCHEMA, VERSION = "pgstalker-avatar", 1
 CONFIG, MODEL, IDLE, POSTER, PLATE = "config.json", "model.safetensors", "idle.safetensors", "poster.jpg", "plate.png"
@@ -63,9 +65,12 @@ class IdleMotion:
 
 
 class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], model_card_template=MODEL_CARD):
-    """A trained person. talker: the model; idle: how they move; poster uint8 [H, W, 3]; provenance: where from."""
+    """A trained person. talker: the model in torch, or its player on the CPU, which needs none; idle: how they move;
+    poster uint8 [H, W, 3]; provenance: where from."""
 
-    def __init__(self, talker: Talker, idle: IdleMotion, poster: np.ndarray, provenance: dict[str, Any] | None = None):
+    def __init__(
+        self, talker: Talker | Player, idle: IdleMotion, poster: np.ndarray, provenance: dict[str, Any] | None = None
+    ):
         self.talker = talker
         self.idle = idle
         self.poster = poster
@@ -73,12 +78,27 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Avatar:
-        """Read an avatar folder; device is auto, cpu or cuda. Raises AvatarError: which file, and what is wrong."""
+        """Read an avatar folder; device is auto, cpu (talker is a Player) or cuda (a Talker).
+
+        Raises AvatarError: which file, and what is wrong."""
+        from pgstalker.player import Player
+
         folder = Path(folder)
         config = read_config(folder)
         _check_files(folder, config["files"])
-        talker = _load_talker(folder, config["talker"]).to(choose_device(device))
+        player, chosen = Player(*_read_state(folder, config["talker"])), choose_device(device)
+        talker = player if chosen == "cpu" else player.twin().to(chosen)
         return cls(talker, _load_idle(folder), _load_poster(folder), config["provenance"])
+
+    def choose(self, switches: dict[str, str]) -> None:
+        """How to play: bake=on|off. Raises ConfigError for another switch or value, or where it cannot be."""
+        for name, value in switches.items():
+            if name != "bake":
+                raise ConfigError(f"unknown switch '{name}'; there is: bake=on|off")
+            if hasattr(self.talker, "choose_bake"):
+                self.talker.choose_bake(value)
+            elif value != "off":
+                raise ConfigError("bake=on: baked avatars play on the CPU; use --device cpu")
 
     def save(self, folder: str | Path) -> None:
         """Write the avatar folder, whole or not at all; an avatar that stands there is replaced.
@@ -122,19 +142,18 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
     def _save_pretrained(self, save_directory: Path) -> None:
         """Every file under a temporary name first; the configuration, which vouches for the rest, last."""
         from PIL import Image
-        from safetensors.numpy import save as pack_arrays
-        from safetensors.torch import save as pack_tensors
+        from safetensors.numpy import save as pack
 
         folder = Path(save_directory)
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.talker.state_dict().items()}
-        plate = (state["plate"].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
+        state = _arrays(self.talker)
+        plate = np.round(np.clip(state["plate"], 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
         tracks = {name: getattr(self.idle, name) for name in ("camera_from_head", "torso", "blink")}
         idle = {name: np.ascontiguousarray(track) for name, track in tracks.items() if track is not None}
         writers = {
-            MODEL: lambda path: path.write_bytes(pack_tensors(state)),
-            IDLE: lambda path: path.write_bytes(pack_arrays(idle)),
+            MODEL: lambda path: path.write_bytes(pack(state)),
+            IDLE: lambda path: path.write_bytes(pack(idle)),
             POSTER: lambda path: Image.fromarray(self.poster).save(path, quality=92),
-            PLATE: lambda path: Image.fromarray(plate).save(path),
+            PLATE: lambda path: Image.fromarray(np.ascontiguousarray(plate)).save(path),
         }
         for name, write in writers.items():
             with replacing(folder / name) as temporary:
@@ -219,14 +238,13 @@ def _check_files(folder: Path, digests: dict[str, Any]) -> None:
             )
 
 
-def _load_talker(folder: Path, values: dict[str, Any]) -> Talker:
-    """The tensors' shapes are compared before memory is spent: a configuration may ask for anything."""
-    import torch
+def _read_state(folder: Path, values: dict[str, Any]) -> tuple[TalkerConfig, dict[str, np.ndarray]]:
+    """The tensors' shapes are compared before anything is built: a configuration may ask for anything."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.numpy import load_file
 
     from pgstalker.models.config import TalkerConfig
-    from pgstalker.models.talker import Talker
+    from pgstalker.models.layout import BASIS, state_shapes
 
     path = folder / MODEL
     try:
@@ -235,20 +253,28 @@ def _load_talker(folder: Path, values: dict[str, Any]) -> Talker:
         raise AvatarError(f"{folder / CONFIG}: {error}") from None
     try:
         state = load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError) as error:
         raise AvatarError(f"{path} cannot be read ({error}); copy or train the avatar again") from None
-    with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in Talker(config).state_dict().items()}
-    found = {name: tensor.shape for name, tensor in state.items()}
-    for name in sorted(expected.keys() | found.keys()):
-        if expected.get(name) != found.get(name):
-            want, have = (tuple(s[name]) if name in s else "nothing" for s in (expected, found))
+    expected = state_shapes(config)
+    for name in sorted(expected.keys() | state.keys()):
+        want, have = expected.get(name, "nothing"), state[name].shape if name in state else "nothing"
+        if want != have:
             raise AvatarError(f"{path} does not fit {CONFIG}: {name} is {have}, not {want}; copy or train it again")
-        if state[name].is_floating_point() and not state[name].isfinite().all():
+        kind = np.float16 if name.endswith(BASIS) else np.float32
+        if state[name].dtype != kind:
+            raise AvatarError(f"{path} is not an avatar's: {name} is of {state[name].dtype}, not {kind.__name__}")
+        if not np.isfinite(state[name]).all():
             raise AvatarError(f"{path} is damaged: {name} holds values that are not finite; train the avatar again")
-    talker = Talker(config)
-    talker.load_state_dict(state)
-    return talker.eval().requires_grad_(False)
+    return config, state
+
+
+def _arrays(talker: Talker | Player) -> dict[str, np.ndarray]:
+    """The state as arrays, whichever kind of talker holds it."""
+    state = talker.state_dict()
+    arrays = {
+        name: value if isinstance(value, np.ndarray) else value.detach().cpu().numpy() for name, value in state.items()
+    }
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def _load_idle(folder: Path) -> IdleMotion:

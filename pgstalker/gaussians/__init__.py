@@ -1,5 +1,23 @@
-"""Gaussians: the cloud, how it starts, how its density is controlled, and its exchange format."""
+"""Gaussians: the cloud, how it starts, how its density is controlled, and its exchange format.
 
-from pgstalker.gaussians.cloud import PARAMETERS, GaussianCloud
+The cloud is looked up when it is used: it needs torch, and writing a .ply does not.
+"""
 
-__all__ = ["PARAMETERS", "GaussianCloud"]
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pgstalker.gaussians.cloud import PARAMETERS, GaussianCloud
+
+__all__ = ["MAX_OPACITY", "PARAMETERS", "GaussianCloud"]
+
+MAX_OPACITY = 0.99
+
+
+def __getattr__(name: str):
+    if name not in ("PARAMETERS", "GaussianCloud"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pgstalker.gaussians import cloud
+
+    return getattr(cloud, name)

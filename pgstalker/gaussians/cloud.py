@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pgstalker.gaussians import MAX_OPACITY
+
 PARAMETERS = ("means", "log_scales", "quats", "opacity_logits", "colors")
-MAX_OPACITY = 0.99
 
 
 class GaussianCloud(nn.Module):

@@ -3,6 +3,7 @@
 from pgstalker.media.decode import read_audio, read_frames
 from pgstalker.media.encode import VideoWriter, frames_to_cover, normalise_video, write_wav
 from pgstalker.media.limits import check_audio, check_video
+from pgstalker.media.mjpeg import read_jpeg_frames
 from pgstalker.media.probe import AudioStream, MediaInfo, VideoStream, probe
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "probe",
     "read_audio",
     "read_frames",
+    "read_jpeg_frames",
     "write_wav",
 ]

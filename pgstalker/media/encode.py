@@ -93,6 +93,8 @@ class VideoWriter:
     codec: Literal["libx264", "ffv1"] = "libx264"
     gray: bool = False
     comment: str | None = None
+    preset: str = "medium"
+    """x264's: how long it may search for a small file."""
 
     def __enter__(self) -> Self:
         self.frames = 0
@@ -135,7 +137,7 @@ class VideoWriter:
         if self.codec == "ffv1":
             arguments += ["-c:v", "ffv1", "-level", "3"]
         else:
-            arguments += ["-vf", f"{EVEN_SIDES},{BT709_FILTER}", *BT709_TAGS, *_h264(self.crf)]
+            arguments += ["-vf", f"{EVEN_SIDES},{BT709_FILTER}", *BT709_TAGS, *_h264(self.crf), "-preset", self.preset]
         if Path(self.path).suffix.lower() in (".mp4", ".mov"):
             arguments += FASTSTART
         if self.comment is not None:

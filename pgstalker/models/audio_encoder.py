@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-WIDTH = 24
-FEATURE = 32
+from pgstalker.models.layout import FEATURE, WIDTH
 
 
 class GroupedLinear(nn.Module):

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgstalker.gaussians.cloud import GaussianCloud
-from pgstalker.models.fusion import FUSIONS, HIDDEN
+from pgstalker.models import layout
+from pgstalker.models.fusion import FUSIONS
+from pgstalker.models.layout import HIDDEN
 from pgstalker.models.triplane import lookup
 
 
@@ -57,14 +59,15 @@ class DeformationHead(nn.Module):
 class FaceBranch(nn.Module):
     """Skin, lips, eyes, hair: moves in position, rotation and scale."""
 
-    position_cm, rotation, log_scale = 1.5, 0.6, 0.9
+    position_cm, rotation = layout.FACE_POSITION_CM, layout.FACE_ROTATION
+    log_scale = layout.FACE_LOG_SCALE
 
     def __init__(self, count: int, fusion: str, audio: int, eyes: int, resolution: int):
         super().__init__()
         self.cloud = GaussianCloud(count)
-        self.triplane = TriPlane(torch.full((3,), -10.0), torch.full((3,), 10.0), resolution, 12)
+        self.triplane = TriPlane(torch.full((3,), -10.0), torch.full((3,), 10.0), resolution, layout.FACE_CHANNELS)
         self.fusion = FUSIONS[fusion](self.triplane.features, audio, eyes)
-        self.head = DeformationHead(10)
+        self.head = DeformationHead(layout.FACE_OUTPUTS)
 
     def forward(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Moved means [N, 3] cm, quats [N, 4], scales [N, 3] cm, and the motion [N, 3] cm alone."""
@@ -83,15 +86,17 @@ class FaceBranch(nn.Module):
 class MouthBranch(nn.Module):
     """Teeth, tongue and the dark behind the lips: moves in position only, mostly up and down."""
 
-    position_cm = (0.5, 1.5, 0.5)
+    position_cm = layout.MOUTH_POSITION_CM
     margin_cm = 1.5
 
     def __init__(self, count: int, fusion: str, audio: int, eyes: int):
         super().__init__()
         self.cloud = GaussianCloud(count)
-        self.triplane = TriPlane(torch.full((3,), -4.0), torch.full((3,), 4.0), 24, 8)
+        self.triplane = TriPlane(
+            torch.full((3,), -4.0), torch.full((3,), 4.0), layout.MOUTH_RESOLUTION, layout.MOUTH_CHANNELS
+        )
         self.fusion = FUSIONS[fusion](self.triplane.features, audio, eyes)
-        self.head = DeformationHead(3)
+        self.head = DeformationHead(layout.MOUTH_OUTPUTS)
         self.register_buffer("reach", torch.tensor(self.position_cm), persistent=False)
 
     def place(self, low: Tensor, high: Tensor) -> None:

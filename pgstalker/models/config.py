@@ -8,20 +8,24 @@ from pgstalker.errors import ConfigError
 
 SWITCHES = {
     "fusion": ("gated", "concat", "region-attention"),
-    "audio": ("mel",),
+    "audio": ("mel", "viseme", "mel+viseme", "hubert", "wav2vec2", "whisper"),
     "audio_training": ("two-stage", "end-to-end"),
     "torso": ("rendered", "gt"),
     "density": ("region-aware", "pixel-aware", "plain", "uniform"),
 }
 RANGES = {
     "size": (16, 8192), "code_size": (2, 64), "attention_frames": (1, 64), "members": (1, 64), "resolution": (2, 512),
+    "baked": (0, 256),
 }  # fmt: skip
 """Of the whole numbers, lowest and highest: a file may ask for anything."""
 
 
 @dataclass(frozen=True)
 class TalkerConfig:
-    """size: px of the square picture. counts: Gaussians per branch. resolution: tri-plane cells a side."""
+    """size: px of the square picture. counts: Gaussians per branch. resolution: tri-plane cells a side.
+    baked: deformations stored for each Gaussian of the head (avatar/bake.py), 0 for none.
+    attention_frames: neighbours that the hearing attends to; of 2 one is past and none to come, which costs no
+    look-ahead and hears as well as 3 (benchmarks/hearing.py)."""
 
     size: int
     focal_px: float
@@ -31,16 +35,19 @@ class TalkerConfig:
     torso: str = "rendered"
     density: str = "region-aware"
     code_size: int = 6
-    attention_frames: int = 3
+    attention_frames: int = 2
     members: int = 3
     resolution: int = 40
+    baked: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"face": 0, "mouth": 0, "torso": 0})
 
     def __post_init__(self):
         check_switches({name: getattr(self, name) for name in SWITCHES})
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        """What is not baked says nothing of it, so that older programs read it too; what is, they refuse by name."""
+        values = asdict(self)
+        return values if self.baked else {name: value for name, value in values.items() if name != "baked"}
 
     @classmethod
     def from_dict(cls, values: dict) -> TalkerConfig:
@@ -76,6 +83,9 @@ def check_switches(switches: dict[str, str]) -> dict[str, str]:
     for name, value in switches.items():
         if name not in SWITCHES:
             raise ConfigError(f"unknown switch '{name}'; there are: {', '.join(SWITCHES)}")
-        if value not in SWITCHES[name]:
+        kind = value
+        if name == "audio" and isinstance(value, str) and not value.startswith(("mel", "viseme")):
+            kind = value.partition(":")[0]  # a speech model's folder or hub id may follow its kind
+        if kind not in SWITCHES[name]:
             raise ConfigError(f"{name}={value} is unknown; use one of: {', '.join(SWITCHES[name])}")
     return switches

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-HIDDEN = 64
+from pgstalker.models.layout import ATTEND_AUDIO, ATTEND_EYES, HIDDEN
 
 
 class GatedFusion(nn.Module):
@@ -55,8 +55,10 @@ class RegionAttentionFusion(nn.Module):
 
     def __init__(self, spatial: int, audio: int, eyes: int):
         super().__init__()
-        self.attend_audio = nn.Sequential(nn.Linear(spatial, 32), nn.ReLU(), nn.Linear(32, audio))
-        self.attend_eyes = nn.Sequential(nn.Linear(spatial, 16), nn.ReLU(), nn.Linear(16, eyes), nn.ReLU())
+        self.attend_audio = nn.Sequential(nn.Linear(spatial, ATTEND_AUDIO), nn.ReLU(), nn.Linear(ATTEND_AUDIO, audio))
+        self.attend_eyes = nn.Sequential(
+            nn.Linear(spatial, ATTEND_EYES), nn.ReLU(), nn.Linear(ATTEND_EYES, eyes), nn.ReLU()
+        )
         self.fuse = nn.Linear(spatial + audio + eyes, HIDDEN)
 
     def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:

@@ -7,24 +7,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 
-from pgstalker.audio import create_features
+from pgstalker.audio import CodeStream, create_features
+from pgstalker.audio.features import quiet_features
+from pgstalker.audio.gate import rested
+from pgstalker.audio.streaming import code_stream
 from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product
 from pgstalker.models.audio_encoder import AudioEncoder, neighbours
 from pgstalker.models.branches import FaceBranch, MouthBranch
 from pgstalker.models.calibration import Calibration
 from pgstalker.models.config import TalkerConfig
+from pgstalker.models.layout import EMBEDDING, EMBEDDING_HIDDEN, EYES, POSE, POSE_LIMIT, pose_features
 from pgstalker.models.mouth_code import MouthBasis
-from pgstalker.models.torso import LIMIT, POSE, TorsoBranch
+from pgstalker.models.torso import TorsoBranch
 from pgstalker.rendering import rasterize, render_uint8
 from pgstalker.types import Camera, Drive
-
-EYES = 1
-EMBEDDING = 16
-SMOOTHING_FRAMES = 6
 
 
 @dataclass
@@ -66,7 +64,9 @@ class ControlEmbedding(nn.Module):
 
     def __init__(self, code: int):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(code + EYES, 32), nn.ReLU(), nn.Linear(32, EMBEDDING), nn.Tanh())
+        self.net = nn.Sequential(
+            nn.Linear(code + EYES, EMBEDDING_HIDDEN), nn.ReLU(), nn.Linear(EMBEDDING_HIDDEN, EMBEDDING), nn.Tanh()
+        )
 
     def forward(self, code: Tensor, eyes: Tensor) -> Tensor:
         return torch.cat([code, self.net(torch.cat([code, eyes]))])
@@ -88,7 +88,7 @@ class Talker(nn.Module):
             self.features.channels, self.features.window, config.attention_frames, config.code_size, config.members
         )
         self.calibration = Calibration(config.code_size)
-        self.register_buffer("audio_statistics", torch.zeros(2, self.features.channels))
+        self.register_buffer("audio_statistics", torch.zeros(self.features.statistics_shape))
         self.register_buffer("pose_mean", torch.zeros(POSE))
         self.register_buffer("pose_scale", torch.ones(POSE))
         self.register_buffer("plate", torch.zeros(3, config.size, config.size))
@@ -150,9 +150,24 @@ class Talker(nn.Module):
         statistics = trained if own_recording else self.features.adapt(samples, trained)
         return self.features.extract(samples, frames, statistics)
 
+    def listen(self, own_recording: bool = False) -> CodeStream:
+        """A stream that takes sound in chunks and gives mouth codes. Raises ConfigError where the features cannot."""
+        config, trained = self.config, self.audio_statistics.cpu().numpy()
+        return code_stream(config.audio, trained, self.code, config.attention_frames, own_recording)
+
+    def code(self, features: np.ndarray, gate: np.ndarray | None = None) -> np.ndarray:
+        """Mouth code [T, C] heard in features [T, window, channels]; at rest where the gate [T] is closed.
+
+        Without two-stage training nothing taught what silence is, and the gate is left aside."""
+        codes = self._code(features)
+        if gate is None or self.config.audio_training == "end-to-end":
+            return codes
+        return rested(codes, self._code(quiet_features(self.features, self.audio_statistics.cpu().numpy()))[0], gate)
+
     @torch.no_grad()
-    def code(self, features: np.ndarray) -> np.ndarray:
-        """Mouth code [T, C] heard in features [T, window, channels]."""
+    def _code(self, features: np.ndarray) -> np.ndarray:
+        if not len(features):
+            return np.zeros((0, self.config.code_size), np.float32)
         windows = neighbours(torch.as_tensor(features, device=self.device), self.config.attention_frames)
         was_training = self.hearing.training
         self.hearing.eval()
@@ -167,17 +182,16 @@ class Talker(nn.Module):
 
     # ---- driving
 
-    def pose_features(self, camera_from_head: np.ndarray) -> np.ndarray:
-        """Head pose [T, 12]: rotation vector and translation (cm), then the same smoothed; not standardised."""
-        turn = Rotation.from_matrix(camera_from_head[:, :3, :3]).as_rotvec()
-        pose = np.column_stack([turn, camera_from_head[:, :3, 3]])
-        return np.column_stack([pose, gaussian_filter1d(pose, SMOOTHING_FRAMES, axis=0)])
+    pose_features = staticmethod(pose_features)
 
     def controls(self, drive: Drive) -> Controls:
         """A drive on this model's device, hearing and torso prediction done."""
-        pose = torch.as_tensor(self.pose_features(drive.camera_from_head), dtype=torch.float32, device=self.device)
-        pose = ((pose - self.pose_mean) / self.pose_scale).clamp(-LIMIT, LIMIT)
-        code = drive.mouth_code if drive.mouth_code is not None else self.code(drive.audio)
+        pose = torch.as_tensor(pose_features(drive.camera_from_head), dtype=torch.float32, device=self.device)
+        pose = ((pose - self.pose_mean) / self.pose_scale).clamp(-POSE_LIMIT, POSE_LIMIT)
+        code = drive.mouth_code
+        if code is None:
+            assert drive.audio is not None, "a drive has features to hear or a mouth code"
+            code = self.code(drive.audio, drive.gate)
         matrix = torch.as_tensor(drive.camera_from_head, dtype=torch.float32, device=self.device)
         torso = self.torso.predict(pose) if drive.torso is None else torch.as_tensor(drive.torso, device=self.device)
         return Controls(

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.models.layout import POSE, TORSO_HIDDEN
+from pgstalker.models.layout import POSE_LIMIT as LIMIT
+from pgstalker.models.layout import TORSO_REACH_CM as REACH_CM
 from pgstalker.types import FPS
 from pgstalker.types import TORSO_MOTION as MOTION
 
-POSE = 12
-REACH_CM = 0.5
-LIMIT = 2.5
 RIDGE, FOLDS = 100.0, 4
 
 
@@ -32,7 +32,11 @@ class TorsoBranch(nn.Module):
         super().__init__()
         self.cloud = GaussianCloud(count)
         self.residual = nn.Sequential(
-            nn.Linear(6 + POSE + MOTION, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 3)
+            nn.Linear(6 + POSE + MOTION, TORSO_HIDDEN),
+            nn.ReLU(),
+            nn.Linear(TORSO_HIDDEN, TORSO_HIDDEN),
+            nn.ReLU(),
+            nn.Linear(TORSO_HIDDEN, 3),
         )
         nn.init.normal_(self.residual[-1].weight, std=1e-3)
         nn.init.zeros_(self.residual[-1].bias)

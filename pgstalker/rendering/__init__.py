@@ -1,8 +1,25 @@
-"""Gaussian splatting: one rasterize() with three backends that agree, and the SSIM of pictures."""
+"""Gaussian splatting: one rasterize() with three backends that agree. The SSIM of pictures is in ssim.py.
 
-from pgstalker.rendering.backend import choose_backend
-from pgstalker.rendering.rasterizer import rasterize, render_uint8
-from pgstalker.rendering.ssim import prepare_target, ssim, ssim_reference
-from pgstalker.rendering.types import Rendering
+Names are looked up when they are first used: playing an avatar on the CPU takes this package's numba kernels and must
+not load torch.
+"""
 
-__all__ = ["Rendering", "choose_backend", "prepare_target", "rasterize", "render_uint8", "ssim", "ssim_reference"]
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pgstalker.rendering.backend import choose_backend
+    from pgstalker.rendering.rasterizer import rasterize, render_uint8
+    from pgstalker.rendering.types import Rendering
+
+__all__ = ["Rendering", "choose_backend", "rasterize", "render_uint8"]
+
+_HOMES = {"Rendering": "types", "choose_backend": "backend", "rasterize": "rasterizer", "render_uint8": "rasterizer"}
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

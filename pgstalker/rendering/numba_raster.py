@@ -1,4 +1,5 @@
-"""From tile lists to pictures, and the way back: the second half of the CPU rasterizer's kernels.
+"""From tile lists to pictures, and the way back: the second half of the CPU rasterizer's kernels. numba_play.py has
+the picture to look at.
 
 One tile is one task. A Gaussian is drawn where its alpha reaches 1/255 and
 while the pixel's transmittance is still at least 1e-4 (gsplat stops before the Gaussian that would go below; the
@@ -61,7 +62,7 @@ E0, E1, E2, E3, E4 = _exp2_coefficients()
 
 
 @inlined
-def _alpha(power, transmittance):
+def alpha_of(power, transmittance):
     """The unlimited alpha 2^power where it reaches 1/255 and the pixel is not yet opaque, else 0."""
     q = v.fma(v.splat(E4), power, v.splat(E3))
     q = v.fma(q, power, v.splat(E2))
@@ -74,7 +75,7 @@ def _alpha(power, transmittance):
 
 
 @inlined
-def _row_power(width_dx, skew, height, log2_opacity, dy):
+def row_power(width_dx, skew, height, log2_opacity, dy):
     """log2 alpha along one row, and the two numbers whose squares it loses."""
     across = v.fma(skew, dy, width_dx)
     down = v.mul(height, dy)
@@ -82,7 +83,7 @@ def _row_power(width_dx, skew, height, log2_opacity, dy):
 
 
 @inlined
-def _is_opaque(state, row_floats):
+def is_opaque(state, row_floats):
     """Whether no pixel of the tile lets light of 1e-4 through."""
     most = v.load(state, 0)
     for y in range(1, TILE_HEIGHT):
@@ -91,7 +92,7 @@ def _is_opaque(state, row_floats):
 
 
 @inlined
-def _new_state(row_floats, x0, y0, width, height):
+def new_state(row_floats, x0, y0, width, height):
     """Row states, 64-byte aligned: zeros, with transmittance 1 inside the picture and 0 (opaque) outside."""
     memory = np.zeros(row_floats * TILE_HEIGHT + 16, np.float32)
     state = memory[v.alignment_skip(memory) :]
@@ -102,7 +103,7 @@ def _new_state(row_floats, x0, y0, width, height):
 
 
 @inlined
-def _blend_tile(splats, flat, ids, begin, end, x0, y0, state):
+def blend_tile(splats, flat, ids, begin, end, x0, y0, state):
     """Draw the Gaussians ids[begin:end] into the tile at (x0, y0): its rows' transmittance, red, green, blue."""
     one = v.splat(f32(1))
     for k in range(begin, end):
@@ -120,8 +121,8 @@ def _blend_tile(splats, flat, ids, begin, end, x0, y0, state):
         at = (first - y0) * FORWARD_ROW
         for _ in range(first, last + 1):
             transmittance = v.load(state, at)
-            power, _, _ = _row_power(width_dx, skew, height, log2_opacity, dy)
-            alpha = v.smaller(_alpha(power, transmittance), v.splat(ALPHA_MOST))
+            power, _, _ = row_power(width_dx, skew, height, log2_opacity, dy)
+            alpha = v.smaller(alpha_of(power, transmittance), v.splat(ALPHA_MOST))
             weight = v.mul(alpha, transmittance)
             v.store(state, at, v.sub(transmittance, weight))
             v.store(state, at + 16, v.fma(weight, red, v.load(state, at + 16)))
@@ -129,7 +130,7 @@ def _blend_tile(splats, flat, ids, begin, end, x0, y0, state):
             v.store(state, at + 48, v.fma(weight, blue, v.load(state, at + 48)))
             dy = v.add(dy, one)
             at += FORWARD_ROW
-        if (k - begin) & 31 == 31 and _is_opaque(state, FORWARD_ROW):
+        if (k - begin) & 31 == 31 and is_opaque(state, FORWARD_ROW):
             break
 
 
@@ -142,8 +143,8 @@ def draw(begin, end, splats, ids, tile_starts, tile_order, columns, plate, image
     for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
-        state = _new_state(FORWARD_ROW, x0, y0, width, height)
-        _blend_tile(splats, flat, ids, tile_starts[t], tile_starts[t + 1], x0, y0, state)
+        state = new_state(FORWARD_ROW, x0, y0, width, height)
+        blend_tile(splats, flat, ids, tile_starts[t], tile_starts[t + 1], x0, y0, state)
         for y in range(min(TILE_HEIGHT, height - y0)):
             for x in range(min(TILE_WIDTH, width - x0)):
                 at = y * FORWARD_ROW + x
@@ -153,32 +154,6 @@ def draw(begin, end, splats, ids, tile_starts, tile_order, columns, plate, image
                 image[0, y0 + y, x0 + x] = state[at + 16] + left * plate[0, place]
                 image[1, y0 + y, x0 + x] = state[at + 32] + left * plate[1, place]
                 image[2, y0 + y, x0 + x] = state[at + 48] + left * plate[2, place]
-
-
-@inlined
-def _byte(value):
-    return np.uint8(min(max(value, f32(0)), f32(1)) * f32(255) + f32(0.5))
-
-
-@fast_kernel
-def draw_uint8(begin, end, splats, ids, tile_starts, tile_order, columns, plate, picture):
-    """picture [H, W, 3] uint8 over plate [3, H * W] or [3, 1] float32 in [0, 1]: for playing, nothing is kept."""
-    height, width, _ = picture.shape
-    plate_step = 0 if plate.shape[1] == 1 else 1
-    flat = splats.reshape(-1)
-    for n in range(begin, end):
-        t = np.int64(tile_order[n])
-        x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
-        state = _new_state(FORWARD_ROW, x0, y0, width, height)
-        _blend_tile(splats, flat, ids, tile_starts[t], tile_starts[t + 1], x0, y0, state)
-        for y in range(min(TILE_HEIGHT, height - y0)):
-            for x in range(min(TILE_WIDTH, width - x0)):
-                at = y * FORWARD_ROW + x
-                place = ((y0 + y) * width + x0 + x) * plate_step
-                left = state[at]
-                picture[y0 + y, x0 + x, 0] = _byte(state[at + 16] + left * plate[0, place])
-                picture[y0 + y, x0 + x, 1] = _byte(state[at + 32] + left * plate[1, place])
-                picture[y0 + y, x0 + x, 2] = _byte(state[at + 48] + left * plate[2, place])
 
 
 @inlined
@@ -216,8 +191,8 @@ def _unblend_splat(splats, i, x0, y0, state, sums, slot):
     s_red, s_green, s_blue = zero, zero, zero
     for _ in range(first, last + 1):
         transmittance = v.load(state, at)
-        power, across, down = _row_power(width_dx, skew, height, log2_opacity, dy)
-        unlimited = _alpha(power, transmittance)
+        power, across, down = row_power(width_dx, skew, height, log2_opacity, dy)
+        unlimited = alpha_of(power, transmittance)
         alpha = v.smaller(unlimited, v.splat(ALPHA_MOST))
         weight = v.mul(alpha, transmittance)
         v.store(state, at, v.sub(transmittance, weight))
@@ -247,12 +222,12 @@ def draw_backward(begin, end, splats, ids, tile_starts, tile_order, columns, slo
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
         begin, end = tile_starts[t], tile_starts[t + 1]
-        state = _new_state(BACKWARD_ROW, x0, y0, width, height)
+        state = new_state(BACKWARD_ROW, x0, y0, width, height)
         _load_gradients(state, x0, y0, picture[0], picture[1], gradients[0], gradients[1])
-        is_opaque = False
+        opaque = False
         for k in range(begin, end):
             slot = np.int64(slots[k])
-            if is_opaque:
+            if opaque:
                 for c in range(9):
                     slot_sums[slot * SLOT + c] = f32(0)
                 continue
@@ -260,7 +235,7 @@ def draw_backward(begin, end, splats, ids, tile_starts, tile_order, columns, slo
                 v.prefetch(flat, np.int64(ids[k + 4]) * SPLAT)
             _unblend_splat(splats, np.uint64(ids[k]), x0, y0, state, slot_sums, slot)
             if (k - begin) & 31 == 31:
-                is_opaque = _is_opaque(state, BACKWARD_ROW)
+                opaque = is_opaque(state, BACKWARD_ROW)
 
 
 @inlined
@@ -329,8 +304,8 @@ def _cover_tile(splats, ids, slots, begin, end, x0, y0, weights, state, sums):
         pixels, mass = zero, zero
         for y in range(first - y0, last - y0 + 1):
             left = v.load(state, y * 16)
-            power, _, _ = _row_power(width_dx, skew, height, log2_opacity, dy)
-            alpha = v.smaller(_alpha(power, left), v.splat(ALPHA_MOST))
+            power, _, _ = row_power(width_dx, skew, height, log2_opacity, dy)
+            alpha = v.smaller(alpha_of(power, left), v.splat(ALPHA_MOST))
             drawn = v.keep_where(power, v.splat(LOG2_ALPHA_LEAST), left, v.splat(TRANSMITTANCE_LEAST), one)
             pixels = v.add(pixels, drawn)
             weight = v.mul(alpha, left)
@@ -348,7 +323,7 @@ def cover(begin, end, splats, ids, tile_starts, tile_order, columns, slots, weig
     for n in range(begin, end):
         t = np.int64(tile_order[n])
         x0, y0 = (t % columns) * TILE_WIDTH, (t // columns) * TILE_HEIGHT
-        state = _new_state(16, x0, y0, width, height)
+        state = new_state(16, x0, y0, width, height)
         weights = np.zeros(16 * TILE_HEIGHT, np.float32)
         for y in range(min(TILE_HEIGHT, height - y0)):
             for x in range(min(TILE_WIDTH, width - x0)):

@@ -18,8 +18,11 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numba
@@ -58,6 +61,19 @@ def _cache_folder() -> str:
 
 
 _CACHE_FOLDER = _cache_folder()
+
+
+@contextmanager
+def compiling(name: str, first: str) -> Iterator[None]:
+    """Around the first use of kernels: a line in the log before and after it where they must be compiled, which takes
+    long enough for a person to wonder. first: the name of a kernel that is compiled within."""
+    started = None
+    if not any(Path(_CACHE_FOLDER).rglob(f"*.{first}-*.nbi")):
+        log.info("compiling the kernels for %s for this processor: once, less than a minute", name)
+        started = time.perf_counter()
+    yield
+    if started is not None:
+        log.info("compiled in %.0f s", time.perf_counter() - started)
 
 
 def _compile(function, **options):

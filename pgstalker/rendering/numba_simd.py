@@ -8,6 +8,7 @@ falls back to a division.
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -18,6 +19,7 @@ _FLOAT = ir.FloatType()
 _INT32 = ir.IntType(32)
 _INT64 = ir.IntType(64)
 _VECTOR = ir.VectorType(_FLOAT, LANES)
+_INTEGERS = ir.VectorType(_INT32, LANES)
 _FAST = ("fast",)
 # fused where the processor can; llvm.fma would become a library call per lane where it cannot
 _MULTIPLY_ADD = f"llvm.fmuladd.v{LANES}f32"
@@ -170,6 +172,19 @@ def load(typing, array, index):
 
 
 @intrinsic
+def load_bfloat16(typing, array, index):
+    """array[index : index + 16] of a contiguous uint16 array that holds the upper halves of float32; unchecked."""
+
+    def generate(context, builder, signature, args):
+        halves = ir.VectorType(ir.IntType(16), LANES)
+        address = _pointer(context, builder, signature.args[0], args[0], args[1], halves)
+        wide = builder.zext(builder.load(address, align=2), _INTEGERS)
+        return builder.bitcast(builder.shl(wide, ir.Constant(_INTEGERS, [16] * LANES)), _VECTOR)
+
+    return float32x16(array, types.int64), generate
+
+
+@intrinsic
 def store(typing, array, index, value):
     """array[index : index + 16] = value; contiguous float32, flat index, unchecked."""
 
@@ -178,6 +193,47 @@ def store(typing, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, value), generate
+
+
+@intrinsic
+def spread(typing, array, index):
+    """All 16 lanes equal to array[index] of a contiguous float32 array; flat index, unchecked."""
+
+    def generate(context, builder, signature, args):
+        scalar = builder.load(_pointer(context, builder, signature.args[0], args[0], args[1], _FLOAT), align=4)
+        undefined = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(undefined, scalar, _INT32(0))
+        return builder.shuffle_vector(first, undefined, _mask([0] * LANES))
+
+    return float32x16(array, types.int64), generate
+
+
+def _exp2_coefficients() -> list[float]:
+    """2^f for f in [-0.5, 0.5] to 1e-7, lowest power first."""
+    nodes = np.cos(np.pi * (np.arange(200) + 0.5) / 200) / 2
+    fit = np.polynomial.chebyshev.Chebyshev.fit(nodes, 2.0**nodes, 5, domain=[-0.5, 0.5])
+    return [float(c) for c in fit.convert(kind=np.polynomial.Polynomial).coef]
+
+
+@intrinsic
+def exp2(typing, x):
+    """2^x to about 2e-7 for x in [-126, 127]."""
+
+    def generate(context, builder, signature, args):
+        # Adding 1.5 * 2^23 rounds to a whole number n, which then stands in the lowest bits. The flag keeps numba from
+        # writing `fast` there, under which LLVM would take the number off again at once.
+        exact = ("nsz",)
+        shift = _constant(1.5 * 2.0**23)
+        shifted = builder.fadd(args[0], shift, flags=exact)
+        fraction = builder.fsub(args[0], builder.fsub(shifted, shift, flags=exact), flags=exact)
+        *lower, value = (_constant(c) for c in _exp2_coefficients())
+        for coefficient in reversed(lower):
+            value = _call(builder, _MULTIPLY_ADD, _VECTOR, [value, fraction, coefficient])
+        by = ir.Constant(_INTEGERS, [23] * LANES)
+        exponent = builder.shl(builder.bitcast(shifted, _INTEGERS), by)
+        return builder.bitcast(builder.add(builder.bitcast(value, _INTEGERS), exponent), _VECTOR)
+
+    return float32x16(x), generate
 
 
 def _has_avx512(context) -> bool:
@@ -266,6 +322,24 @@ def store_lane_sums(typing, array, index, v0, v1, v2, v3, v4, v5, v6, v7, v8):
         return context.get_dummy_value()
 
     return types.void(array, types.int64, *[float32x16] * 9), generate
+
+
+@intrinsic
+def store_rgb(typing, array, index, red, green, blue):
+    """array[index : index + 48] = 16 pixels, bytes r g b r g b ...; values in [0, 256), cut to whole numbers."""
+
+    def generate(context, builder, signature, args):
+        bytes_ = ir.VectorType(ir.IntType(8), LANES)
+        red, green, blue = (builder.trunc(builder.fptosi(x, _INTEGERS), bytes_) for x in args[2:])
+        pair = builder.shuffle_vector(red, green, _mask(range(2 * LANES)))
+        wide = builder.shuffle_vector(blue, blue, _mask(range(2 * LANES)))
+        mixed = [lane + LANES * channel for lane in range(LANES) for channel in range(3)]
+        pixels = builder.shuffle_vector(pair, wide, _mask(mixed))
+        target = _pointer(context, builder, signature.args[0], args[0], args[1], pixels.type)
+        builder.store(pixels, target, align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, red, green, blue), generate
 
 
 @intrinsic

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pgstalker.audio.features import AudioFeatures
+from pgstalker.audio.features import AudioFeatures, quiet_features
+from pgstalker.measures import pearson
 from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.calibration import CLOSING, Calibration
 from pgstalker.models.config import TalkerConfig
-from pgstalker.types import SAMPLE_RATE_HZ
 
 FOLDS = 4
 MEMBERS_PER_FOLD = 2
@@ -24,6 +25,11 @@ GAP_FRAMES = 8
 BATCH = 32
 SHIFTS = (-1, 0, 1)
 NOISE, BAND_OFFSET, GAIN = 0.3, 0.2, 0.2
+CLOSED_WEIGHT, CLOSED_BELOW, CLOSED_BLUR = 2.0, -0.8, 0.2
+"""The aperture's error weighs up to 1 + CLOSED_WEIGHT times as much where lips are (almost) closed: they close for a
+few frames only, and a mean error hardly notices. The other two are in standard deviations."""
+FULLY_HEARD = 0.5
+"""Correlation of unseen prediction and truth from which a code element is brought to its full amplitude."""
 SILENCE_SHARE = 0.06
 QUIET_QUANTILE = 0.05
 
@@ -59,7 +65,7 @@ def train_hearing(
             for s in SHIFTS
         ]
     )
-    quiet = torch.from_numpy(features.extract(np.zeros(SAMPLE_RATE_HZ, np.float32), 1, statistics))[0]
+    quiet = torch.from_numpy(quiet_features(features, statistics))[0]
     target = torch.from_numpy(codes)
     usable = np.ones(frames, bool) if valid is None else valid
     closed = target[usable & (codes[:, 0] <= np.quantile(codes[usable, 0], QUIET_QUANTILE))].mean(0)
@@ -77,7 +83,9 @@ def train_hearing(
         silent = torch.from_numpy(rng.random(index.shape) < SILENCE_SHARE)
         windows[silent] = quiet + 0.1 * torch.randn_like(windows[silent])
         wanted = torch.where(silent[..., None], closed, wanted)
-        loss = ((encoder(windows) - wanted) ** 2).mean()
+        squares = (encoder(windows) - wanted) ** 2
+        closed_share = torch.sigmoid((CLOSED_BELOW - wanted[..., 0]) / CLOSED_BLUR)
+        loss = squares.mean() + CLOSED_WEIGHT * (closed_share * squares[..., 0]).mean() / squares.shape[-1]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -90,23 +98,31 @@ def train_hearing(
     return Hearing(encoder.kept(list(range(config.members))), _unseen(predicted, pools, config.members, frames))
 
 
+def calibrate(calibration: Calibration, unseen: np.ndarray, true: np.ndarray) -> None:
+    """Fit a calibration to codes [T, C] predicted without having seen them, and the true ones."""
+    skill = np.array([pearson(heard, said) for heard, said in zip(unseen.T, true.T, strict=True)])
+    # what is not really heard must not be amplified
+    calibration.fit(unseen, true, np.clip(skill / FULLY_HEARD, 0, 1), CLOSING)
+
+
 def _pools(frames: int, members: int) -> list[np.ndarray]:
     """Training frames of each member: all for the first `members`, then everything but one fold and its margins."""
     pools = [np.arange(frames)] * members
-    for low, high in _folds(frames):
+    for low, high in folds(frames):
         keep = np.r_[0 : max(0, low - GAP_FRAMES), min(frames, high + GAP_FRAMES) : frames]
         pools += [keep] * MEMBERS_PER_FOLD
     return pools
 
 
-def _folds(frames: int) -> list[tuple[int, int]]:
+def folds(frames: int) -> list[tuple[int, int]]:
+    """[first, after the last) of each fold."""
     edges = np.linspace(0, frames, FOLDS + 1).astype(int)
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 
 def _unseen(predicted: np.ndarray, pools: list[np.ndarray], members: int, frames: int) -> np.ndarray:
     unseen = np.empty(predicted.shape[1:], np.float32)
-    for fold, (low, high) in enumerate(_folds(frames)):
+    for fold, (low, high) in enumerate(folds(frames)):
         first = members + fold * MEMBERS_PER_FOLD
         unseen[low:high] = predicted[first : first + MEMBERS_PER_FOLD, low:high].mean(0)
     return unseen

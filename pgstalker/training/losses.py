@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pgstalker.rendering import ssim
+from pgstalker.rendering.ssim import ssim
 
 SSIM_WEIGHT = 0.2
 REFINE_SSIM_WEIGHT = 0.4

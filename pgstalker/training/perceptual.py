@@ -22,9 +22,11 @@ def backbone_path() -> Path:
     return Path(home) / "hub" / "checkpoints" / BACKBONE
 
 
-def load_lpips(device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """A distance of two patches [3, h, w] in [0, 1] (LPIPS v0.1, AlexNet; Zhang et al. 2018), or None, said aloud."""
-    path = backbone_path()
+def load_lpips(device: torch.device, path: Path | None = None) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """A distance of two patches [3, h, w] in [0, 1] (LPIPS v0.1, AlexNet; Zhang et al. 2018), or None, said aloud.
+
+    path is AlexNet's weights; backbone_path() where none is given."""
+    path = path or backbone_path()
     if not path.is_file():
         log.info("LPIPS weights are not at %s: the refine stage sharpens with SSIM alone", path)
         return None

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from pgstalker import __version__
+from pgstalker.audio import create_features
 from pgstalker.avatar.format import Avatar, IdleMotion, check_replaceable
 from pgstalker.devices import choose_device, one_torch_thread
 from pgstalker.errors import ConfigError
 from pgstalker.files import sweep
 from pgstalker.gaussians.initialise import Initialiser
-from pgstalker.measures import pearson
 from pgstalker.models.config import TalkerConfig, check_switches
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Talker
@@ -27,15 +27,13 @@ from pgstalker.rendering.numba_runtime import thread_count
 from pgstalker.subject import Subject
 from pgstalker.training import checkpoint
 from pgstalker.training.data import TrainingData
-from pgstalker.training.hearing import train_hearing
+from pgstalker.training.hearing import calibrate, train_hearing
 from pgstalker.training.presets import SHARES, Preset, preset
 from pgstalker.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
 END_TO_END_CODE = 16
-FULLY_HEARD = 0.5
-"""Correlation of unseen prediction and truth from which a code element is brought to its full amplitude."""
 TRIAL_STEPS = 60
 
 Progress = Callable[[str, float, dict], None]
@@ -84,6 +82,7 @@ def train(
     request, out = request or TrainingRequest(), Path(out)
     chosen = preset(request.preset)
     check_switches(request.switches)
+    _ = create_features(request.switches.get("audio", "mel")).window  # a model that is not at hand is missed at once
     report = progress or (lambda stage, share, numbers: None)
     device = choose_device(request.device)
     subject = Subject.load(subject_folder)
@@ -250,10 +249,7 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
         data.valid,
     )
     talker.hearing = hearing.encoder
-    unseen, true = hearing.unseen_codes[data.valid], codes[data.valid]
-    skill = np.array([pearson(heard, said) for heard, said in zip(unseen.T, true.T, strict=True)])
-    # what is not really heard must not be amplified
-    talker.calibration.fit(unseen, true, np.clip(skill / FULLY_HEARD, 0, 1))
+    calibrate(talker.calibration, hearing.unseen_codes[data.valid], codes[data.valid])
     with torch.no_grad():
         return talker.calibration(torch.from_numpy(hearing.unseen_codes)).numpy()
 

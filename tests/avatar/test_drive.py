@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pgstalker.avatar import drive_from_audio, drive_from_subject
+from pgstalker.avatar import Avatar, drive_from_audio, drive_from_subject
 from pgstalker.avatar.drive import blinks, own_blink, ping_pong, poses_between
 from pgstalker.errors import AvatarError
 from pgstalker.subject import Subject
@@ -71,6 +71,26 @@ def test_who_never_blinked_only_narrows_the_eyes():
     shape, depth = own_blink(np.full(50, 0.1, np.float32) + np.linspace(0, 0.2, 50, dtype=np.float32))
     assert depth == pytest.approx(0.3) and shape.max() == 1.0
     assert blinks(np.zeros(50, np.float32), 500, np.random.default_rng(0)).max() == 0
+
+
+def test_only_a_voice_opens_the_gate(tiny_avatar, tone):
+    from tests.audio.test_gate import vowels
+
+    hum = drive_from_audio(tiny_avatar, 0.1 * np.random.default_rng(0).standard_normal(len(tone)).astype(np.float32))
+    voice = drive_from_audio(tiny_avatar, vowels(1.5).astype(np.float32))
+    assert hum.gate.shape == (len(hum),) and (hum.gate == 0).all() and (voice.gate == 1).all()
+    codes = tiny_avatar.talker.controls(hum).code
+    assert np.ptp(np.asarray(codes), axis=0).max() == 0
+
+
+def test_the_own_recording_is_heard_without_a_gate(tiny_avatar, tmp_path):
+    subject = Subject.load(make_subject(tmp_path / "toon", seconds=4, size=64))
+    other = drive_from_subject(tiny_avatar, subject)[0]
+    assert other.gate.shape == (len(other),)
+    source = subject.manifest["source"]["sha256"]
+    own = Avatar(tiny_avatar.talker, tiny_avatar.idle, tiny_avatar.poster, {"subject_sha256": source})
+    assert drive_from_subject(own, subject)[0].gate is None
+    assert drive_from_subject(tiny_avatar, subject, mouth="tracked")[0].gate is None
 
 
 def test_a_long_speech_needs_little_memory(tiny_avatar):

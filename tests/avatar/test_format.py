@@ -40,7 +40,7 @@ def test_save_and_load_keep_everything(tiny_avatar, folder):
     loaded = Avatar.load(folder)
     assert loaded.talker.config == tiny_avatar.talker.config
     for name, tensor in tiny_avatar.talker.state_dict().items():
-        assert torch.equal(loaded.talker.state_dict()[name], tensor), name
+        np.testing.assert_array_equal(loaded.talker.state_dict()[name], tensor.numpy(), name)
     for track in ("camera_from_head", "torso", "blink"):
         np.testing.assert_array_equal(getattr(loaded.idle, track), getattr(tiny_avatar.idle, track))
     assert loaded.provenance == tiny_avatar.provenance
@@ -76,7 +76,7 @@ def test_saving_replaces_an_avatar_and_nothing_else(tiny_avatar, folder, tmp_pat
 
 def test_a_failed_save_leaves_nothing_and_the_old_avatar(tiny_avatar, folder, tmp_path, monkeypatch):
     before = sha256_of(folder / "config.json")
-    monkeypatch.setattr("safetensors.torch.save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("safetensors.numpy.save", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         tiny_avatar.save(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]

@@ -86,3 +86,25 @@ def test_gradient_passes_to_the_code(tracks):
     code = torch.from_numpy(tracks[0][:50]).requires_grad_()
     fitted(*tracks)(code).sum().backward()
     assert (code.grad > 0).all()
+
+
+def test_closing_lowers_small_apertures_alone(tracks):
+    heard, true = tracks
+    plain, closing = fitted(heard, true), Calibration(CODE)
+    closing.fit(heard, true, closing=0.9)
+    code = torch.from_numpy(np.sort(heard, axis=0))
+    before, after = plain(code), closing(code)
+    assert torch.equal(before[:, 1:], after[:, 1:])  # only the aperture
+    assert (after.diff(dim=0)[:, 0] >= -1e-4).all()
+    threshold = float(np.quantile(true[:, 0], 0.2))
+    assert (before[:, 0] <= threshold).float().mean() == pytest.approx(0.2, abs=0.02)
+    assert 0.24 < (after[:, 0] <= threshold).float().mean() < 0.32
+    torch.testing.assert_close(after[-80:], before[-80:], rtol=0, atol=0.05)  # the widest tenth
+
+
+def test_closing_waits_for_skill(tracks):
+    heard, true = tracks
+    calibration = Calibration(CODE)
+    calibration.fit(heard, true, 0.0, closing=0.9)
+    code = torch.from_numpy(heard)
+    torch.testing.assert_close(calibration(code), code, rtol=0, atol=1e-4)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from pgstalker.audio.streaming import stream_whole
 from pgstalker.models.config import TalkerConfig
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Controls, Talker
@@ -152,6 +153,36 @@ def test_the_code_that_is_heard(talker):
     )  # a frame hears its neighbours
     silent = drive(mouth_code=None, audio=features[:FRAMES])
     torch.testing.assert_close(talker.controls(silent).code, torch.from_numpy(talker.code(features[:FRAMES])))
+
+
+def test_a_shut_gate_lays_the_mouth_to_rest(talker):
+    features = talker.hear(sound(2.0), 50)
+    gate = np.repeat(np.float32([0, 0.5, 1]), [20, 10, 20])
+    codes, gated = talker.code(features), talker.code(features, gate)
+    silence = talker.code(talker.features.extract(np.zeros(16000, np.float32), 9, talker.audio_statistics.numpy()))
+    np.testing.assert_allclose(gated[:20], np.repeat(silence[4:5], 20, 0), atol=1e-5)
+    np.testing.assert_allclose(gated[20:30], (silence[4] + codes[20:30]) / 2, atol=1e-5)
+    np.testing.assert_array_equal(gated[30:], codes[30:])
+    shut = drive(mouth_code=None, audio=features[:FRAMES], gate=np.zeros(FRAMES, np.float32))
+    np.testing.assert_allclose(talker.controls(shut).code.numpy(), gated[:FRAMES], atol=1e-5)
+    np.testing.assert_allclose(talker.controls(shut[1:3]).code.numpy(), gated[:2], atol=1e-5)
+
+
+def test_without_two_stages_no_gate_shuts():
+    talker = small_talker(audio_training="end-to-end", code_size=16, members=1)
+    features = talker.hear(sound(), 25)
+    np.testing.assert_array_equal(talker.code(features, np.zeros(25, np.float32)), talker.code(features))
+
+
+@pytest.mark.parametrize("attention_frames", [1, 3])
+def test_codes_come_in_a_stream(attention_frames):
+    talker = small_talker(attention_frames=attention_frames)
+    stream, samples = talker.listen(), sound(2.0)
+    whole = stream_whole(samples, 50, talker.audio_statistics.numpy())
+    parts = [stream.push(samples[first : first + 1000]) for first in range(0, len(samples), 1000)]
+    codes = np.concatenate([*parts, stream.finish()])
+    np.testing.assert_allclose(codes, talker.code(whole.features, whole.gate), atol=1e-5)  # other batch sizes
+    assert stream.look_ahead_ms == pytest.approx(115 + (attention_frames // 2) * 40)
 
 
 def test_the_code_of_end_to_end_training_is_bounded():

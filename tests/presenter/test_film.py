@@ -24,8 +24,7 @@ def plain(body):
 @pytest.fixture
 def film(plain, monkeypatch, stage_of):
     from tools.presenter import film as module
-    from tools.presenter.performance import Performance
-    from tools.presenter.performance import enact
+    from tools.presenter.performance import Performance, enact
 
     samples = np.zeros(16000 * 4, np.float32)
     from tools.voices import Phone
@@ -84,8 +83,8 @@ def test_truth_lies_on_the_picture(plain, stage_of):
 
 
 def test_a_frontal_head_is_the_identity(plain):
-    from tools.presenter.film import _camera_from_head
     from tools.presenter.figure import Figure, Pose
+    from tools.presenter.film import _camera_from_head
 
     figure = Figure.sketch(plain)
     matrix = _camera_from_head(figure.skeleton.head_matrix(Pose()), np.array([0, 0, 80.0]))

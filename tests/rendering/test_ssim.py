@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pgstalker.rendering import prepare_target, ssim, ssim_reference
+from pgstalker.rendering.ssim import prepare_target, ssim, ssim_reference
 
 
 def pictures(height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, ...]:

@@ -10,7 +10,7 @@ from pgstalker.audio import create_features
 from pgstalker.measures import pearson
 from pgstalker.models.audio_encoder import neighbours
 from pgstalker.models.config import TalkerConfig
-from pgstalker.training.hearing import FOLDS, GAP_FRAMES, MEMBERS_PER_FOLD, _folds, _pools, train_hearing
+from pgstalker.training.hearing import FOLDS, GAP_FRAMES, MEMBERS_PER_FOLD, _pools, folds, train_hearing
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
 FRAMES = 160
@@ -108,7 +108,7 @@ def test_pools_leave_out_their_fold_and_its_margins(frames):
     assert len(pools) == 3 + FOLDS * MEMBERS_PER_FOLD
     assert all(np.array_equal(pool, np.arange(frames)) for pool in pools[:3])
     covered = []
-    for fold, (low, high) in enumerate(_folds(frames)):
+    for fold, (low, high) in enumerate(folds(frames)):
         covered += range(low, high)
         for pool in pools[3 + fold * MEMBERS_PER_FOLD : 3 + (fold + 1) * MEMBERS_PER_FOLD]:
             assert len(pool) and pool.min() >= 0 and pool.max() < frames

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import torch
 
 from pgstalker.avatar import Avatar, drive_from_audio
-from pgstalker.errors import AvatarError, ConfigError, SubjectError
+from pgstalker.errors import AvatarError, ConfigError, SubjectError, WeightsError
 from pgstalker.models.config import SWITCHES
 from pgstalker.training import TrainingRequest, train
 from pgstalker.training.data import TrainingData
 from pgstalker.training.trainer import Trainer
+from pgstalker.types import SAMPLE_RATE_HZ
+from tests.audio.speech_models import save_model
 
 train_module = importlib.import_module("pgstalker.training.train")  # the package's own name is the function
 pytestmark = pytest.mark.usefixtures("small_presets")
@@ -106,6 +109,7 @@ def test_density_control_grows_up_to_the_cap_and_the_config_follows(finished, sm
 def test_the_folder_holds_the_same_avatar_and_nothing_is_left_beside_it(finished):
     avatar, folder, _, _ = finished
     loaded = Avatar.load(folder)
+    loaded.talker = loaded.talker.twin()  # in torch, as the other
     assert_same(avatar, loaded)
     np.testing.assert_array_equal(a_frame(avatar), a_frame(loaded))
     assert [path.name for path in folder.parent.iterdir()] == ["anna"]
@@ -203,7 +207,7 @@ def test_a_stop_in_the_middle_leaves_an_earlier_avatar_alone(finished, subject_f
     assert {path.name: path.read_bytes() for path in (tmp_path / "anna").iterdir()} == before
 
 
-OTHERS = [(name, value) for name, values in SWITCHES.items() for value in values[1:]]
+OTHERS = [(name, value) for name, values in SWITCHES.items() if name != "audio" for value in values[1:]]
 
 
 @pytest.mark.parametrize(("name", "value"), OTHERS, ids=str)
@@ -213,6 +217,24 @@ def test_every_switch_trains_renders_and_changes_the_picture(name, value, finish
     frame, usual = a_frame(Avatar.load(tmp_path / "anna")), a_frame(finished[0])
     assert frame.shape == usual.shape == (64, 64, 3)
     assert np.abs(frame.astype(int) - usual).mean() > 0.02
+
+
+@pytest.mark.parametrize("kind", ["hubert", "wav2vec2", "whisper"])
+def test_a_speech_model_is_an_ear(kind, subject_folder, tmp_path):
+    audio = f"{kind}:{save_model(kind, tmp_path / 'model')}"
+    trained = train(subject_folder, tmp_path / "anna", replace(REQUEST, steps=4, switches={"audio": audio}))
+    loaded = Avatar.load(tmp_path / "anna")
+    assert loaded.talker.config.audio == audio
+    sound = 0.1 * np.random.default_rng(0).standard_normal(SAMPLE_RATE_HZ).astype(np.float32)
+    codes = [avatar.talker.code(avatar.talker.hear(sound, 25)) for avatar in (trained, loaded)]
+    np.testing.assert_allclose(*codes, atol=1e-5)
+    assert codes[0].std(0).max() > 0
+    assert len(list(loaded.talker.render(drive_from_audio(loaded, sound[:1280])))) == 2
+    with pytest.raises(ConfigError, match=f"audio={kind}.*cannot stream; train it with mel"):
+        loaded.talker.listen()
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(WeightsError, match=r"model is not at hand.*config.json and model.safetensors"):
+        Avatar.load(tmp_path / "anna").talker.hear(sound, 25)
 
 
 def test_another_seed_gives_another_avatar(finished, subject_folder, tmp_path):

@@ -25,7 +25,7 @@ def tiny_avatar():
     )
     talker = Talker(config)
     with torch.no_grad():
-        talker.plate.fill_(0.5)
+        talker.plate.fill_(128 / 255)
         talker.audio_statistics[1] = talker.mouth_scale[:] = talker.mouth_aperture[1] = 1.0
         for name, cloud in talker.clouds.items():
             spread = torch.randn(len(cloud), 3)

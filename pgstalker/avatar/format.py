@@ -1,7 +1,7 @@
 """The avatar folder: everything that a talking head needs, in files that cannot run code.
 
     config.json         schema, the talker's configuration, provenance, sha256 of the other files
-    model.safetensors   the talker's state: Gaussians, networks, plate, hearing, normalisation
+    model.safetensors   the talker's state: Gaussians, networks, plate (uint8), hearing, normalisation
     idle.safetensors    head poses, torso motion and blinks of the training frames, which move the head while it talks
     poster.jpg          a frame for people to look at; plate.png: the background, a copy for people
 
@@ -146,7 +146,8 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
 
         folder = Path(save_directory)
         state = _arrays(self.talker)
-        plate = np.round(np.clip(state["plate"], 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+        state["plate"] = np.rint(np.clip(state["plate"], 0, 1) * 255).astype(np.uint8)
+        plate = state["plate"].transpose(1, 2, 0)
         tracks = {name: getattr(self.idle, name) for name in ("camera_from_head", "torso", "blink")}
         idle = {name: np.ascontiguousarray(track) for name, track in tracks.items() if track is not None}
         writers = {
@@ -260,11 +261,12 @@ def _read_state(folder: Path, values: dict[str, Any]) -> tuple[TalkerConfig, dic
         want, have = expected.get(name, "nothing"), state[name].shape if name in state else "nothing"
         if want != have:
             raise AvatarError(f"{path} does not fit {CONFIG}: {name} is {have}, not {want}; copy or train it again")
-        kind = np.float16 if name.endswith(BASIS) else np.float32
+        kind = np.uint8 if name == "plate" else np.float16 if name.endswith(BASIS) else np.float32
         if state[name].dtype != kind:
             raise AvatarError(f"{path} is not an avatar's: {name} is of {state[name].dtype}, not {kind.__name__}")
         if not np.isfinite(state[name]).all():
             raise AvatarError(f"{path} is damaged: {name} holds values that are not finite; train the avatar again")
+    state["plate"] = state["plate"].astype(np.float32) / np.float32(255)
     return config, state
 
 

@@ -30,7 +30,8 @@ def background_plate(frames: np.ndarray, labels: np.ndarray) -> np.ndarray:
         band = slice(top, top + 64)
         masked = np.ma.masked_array(stack[:, band], np.repeat(~seen[:, band, :, None], 3, 3))
         plate[band] = np.ma.median(masked, axis=0).filled(0)
-    return inpaint(plate / 255, known)
+    # In steps of 1/255, as avatars store it: what was trained over is what is played.
+    return np.rint(inpaint(plate / 255, known) * 255) / np.float32(255)
 
 
 def inpaint(picture: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ def test_an_onset_is_never_clipped(hz, snr_db, noise, ahead):
 
 
 def speech_files() -> list[Path]:
-    return [ROOT / "sample_data" / "speech" / "babble.wav", *sorted(SHARED.glob("*.wav"))]
+    return [ROOT / "sample_data" / "speech" / "english_woman.wav", *sorted(SHARED.glob("*.wav"))]
 
 
 def loud_frames(sound: np.ndarray) -> np.ndarray:

@@ -164,7 +164,7 @@ def test_tensors_that_do_not_fit_are_refused(folder):
 
 
 def test_values_that_are_not_finite_are_refused(folder):
-    edit_model(folder, lambda state: state["plate"].fill_(torch.nan))
+    edit_model(folder, lambda state: state["face.cloud.means"].fill_(torch.nan))
     with pytest.raises(AvatarError, match="not finite"):
         Avatar.load(folder)
 

@@ -35,21 +35,23 @@ def test_the_shelf_may_be_empty(tmp_path):
     assert gallery.first is None and not gallery.sitters
 
 
-def test_the_bundled_avatar_is_whole_and_small():
+def test_the_bundled_avatars_are_whole_and_small():
     import json
 
     from pgstalker.subject import sha256_of
 
     if not (SAMPLE_DATA / "manifest.json").is_file():
-        pytest.skip("sample_data/ is not there; run: python tools/make_sample_data.py")
+        pytest.skip("sample_data/ is not there; run: make sample-data")
     gallery = Gallery(SAMPLE_DATA, SAMPLE_DATA / "nothing")
     manifest = json.loads((SAMPLE_DATA / "manifest.json").read_text())
     for name, digest in manifest["files"].items():
         assert sha256_of(SAMPLE_DATA / name) == digest, name
-    sitter = gallery.first
-    assert sum(path.stat().st_size for path in sitter.folder.iterdir()) < 3_000_000
-    assert sitter.sample.stat().st_size < 500_000 and probe(sitter.sample).audio is not None
-    assert gallery.load(sitter.id).talker.size == 256
+    assert sum(path.stat().st_size for path in SAMPLE_DATA.rglob("*") if path.is_file()) < 20_000_000
+    assert list(gallery.sitters) == ["mira", "olu"]
+    for sitter in gallery.sitters.values():
+        assert sum(path.stat().st_size for path in sitter.folder.iterdir()) < 5_000_000
+        assert sitter.sample.stat().st_size < 2_000_000 and probe(sitter.sample).audio is not None
+        assert gallery.load(sitter.id).talker.size == 512
 
 
 @pytest.mark.parametrize(

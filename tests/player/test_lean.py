@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from pgstalker.avatar import Avatar, drive_from_audio
 from pgstalker.media import probe, write_wav
 
 ROOT = Path(__file__).resolve().parents[2]
-TOON = ROOT / "sample_data" / "avatars" / "toon"
+MIRA = ROOT / "sample_data" / "avatars" / "mira"
 WITHOUT = """
 import sys
 from importlib.machinery import PathFinder
@@ -84,8 +85,8 @@ def test_the_light_set_is_part_of_the_whole():
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_an_environment_of_the_light_set_talks(tmp_path):
-    if not TOON.is_dir():
-        pytest.skip("sample_data/ is not there; run: python tools/make_sample_data.py")
+    if not MIRA.is_dir():
+        pytest.skip("sample_data/ is not there; run: make sample-data")
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
     install = [python, "-m", "pip", "install", "--quiet", "-r", ROOT / "requirements-play.txt"]
@@ -93,11 +94,12 @@ def test_an_environment_of_the_light_set_talks(tmp_path):
     if installed.returncode and "No matching distribution" in installed.stderr:
         pytest.skip(f"no package index: {installed.stderr.strip().splitlines()[-1]}")
     assert installed.returncode == 0, installed.stderr
-    speech = ROOT / "sample_data" / "speech" / "babble.wav"
-    command = [python, "-m", "pgstalker", "render", TOON, "--audio", speech, "--out", tmp_path / "out.mp4"]
+    speech = ROOT / "sample_data" / "speech" / "english_woman.wav"
+    command = [python, "-m", "pgstalker", "render", MIRA, "--audio", speech, "--out", tmp_path / "out.mp4"]
     talk = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert talk.returncode == 0, talk.stderr
-    assert probe(tmp_path / "out.mp4").video.frames == 150
+    seconds = probe(speech).audio.duration_s
+    assert probe(tmp_path / "out.mp4").video.frames == math.ceil(seconds * 25)
     assert subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode != 0
 
 

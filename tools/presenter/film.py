@@ -26,7 +26,7 @@ STRETCH = 50  # frames in one file, lossless
 FLIP = np.diag([1.0, -1.0, -1.0])  # the stage's axes (y up, z to the viewer) to OpenCV's
 
 
-def film(name: str, folder: Path, *, size: int = 512, frames: int | None = None, crf: int = 16) -> Path:
+def film(name: str, folder: Path, *, size: int = 512, frames: int | None = None, crf: int = 20) -> Path:
     """Draw presenter `name` into folder/NAME.mp4 with folder/NAME.truth.npz; returns the clip's path.
 
     Stretches of frames are kept in folder/NAME.parts until the clip is whole; a second call goes on where the first

@@ -43,7 +43,7 @@ def draw_sheet(name: str, path: Path, *, size: int = 384) -> None:
     for zoom in (False, True):
         chosen = [key for key, (_, box) in VIEWS.items() if (box is not None) == zoom]
         large = size * 3 if zoom else size
-        stage = Stage(studio_of(look), large, oversampling=1 if zoom else 2)
+        stage = Stage(studio_of(look), large)
         figure = Figure(look, stage)
         for key in chosen:
             pose, box = VIEWS[key]

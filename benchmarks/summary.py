@@ -83,6 +83,31 @@ def speed_table(path: Path) -> str:
     return f"Speed ({device}; `python -m pgstalker bench`, on a machine that others used too):\n\n" + "\n".join(lines)
 
 
+TRUTH = {
+    "face_found": "face found",
+    "rotation_median_deg": "head rotation, median error",
+    "aperture_r": "lip opening, r",
+    "blink_r": "blink, r",
+    "lag_frames": "lag",
+}
+
+
+def truth_table(paths: list[Path]) -> str:
+    """What tracking_truth.py printed, a row per presenter."""
+    lines = [f"| presenter | {' | '.join(TRUTH.values())} |", "|---" * (len(TRUTH) + 1) + "|"]
+    for path in paths:
+        run = json.loads(path.read_text())
+        cells = (
+            f"{run['face_found']:.0%}",
+            f"{run['rotation_median_deg']:.2f} degrees",
+            f"{run['aperture_r']:.3f}",
+            f"{run['blink_r']:.3f}",
+            f"{run['lag_frames']:+.2f} frames",
+        )
+        lines.append(f"| {run['subject'].removesuffix('-subject')} | {' | '.join(cells)} |")
+    return "Tracking against exact truth (`benchmarks/tracking_truth.py`):\n\n" + "\n".join(lines)
+
+
 def table() -> str:
     """The whole table, a part per machine."""
     parts = []
@@ -90,6 +115,8 @@ def table() -> str:
         found = [line for path in sorted(machine.glob("fidelity_*.json")) for line in rows(path)]
         parts.append(f"On {machine.name.replace('-', ' ')}:\n\n" + "\n".join([HEADER, *found]))
         parts += [speed_table(path) for path in sorted(machine.glob("bench_*.jsonl"))]
+        if truths := sorted(machine.glob("tracking_truth_*.json")):
+            parts.append(truth_table(truths))
     return "\n\n".join(parts)
 
 

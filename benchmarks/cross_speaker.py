@@ -1,6 +1,6 @@
 """Does a subject's hearing move the lips rightly with other people's speech? Draws nothing; one JSON line.
 
-    python benchmarks/cross_speaker.py SUBJECT [SOUND ...] [--audio viseme] [--epochs 60]
+    python benchmarks/cross_speaker.py SUBJECT [SOUND ...] [--audio mel] [--epochs 60]
 
 Trains the hearing on the subject's training part, lets it hear every sound (by default those of ../shared/speech and
 sample_data/speech, and the drives of tools/presenter/cast.py as their voices say them) as an avatar would, with the
@@ -135,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("subject", type=Path)
     parser.add_argument("sounds", type=Path, nargs="*")
-    parser.add_argument("--audio", default="viseme")
+    parser.add_argument("--audio", default="mel")
     parser.add_argument("--epochs", type=int, default=60)
     arguments = parser.parse_args()
     subject = Subject.load(arguments.subject)

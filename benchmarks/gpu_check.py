@@ -43,7 +43,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The command line, checked; what is wrong ends the program with exit code 2 and one line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--subject", type=Path, help="a prepared subject, for fidelity")
-    parser.add_argument("--avatar", type=Path, default=ROOT / "sample_data" / "avatars" / "toon", help="for bench")
+    parser.add_argument("--avatar", type=Path, default=ROOT / "sample_data" / "avatars" / "mira", help="for bench")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels to install")
     parser.add_argument("--library", type=Path, default=ROOT / "build" / "gsplat", help="gsplat's kernels, packed")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")

@@ -5,6 +5,9 @@
     end_to_end  a sound file to the finished video, features included
     train_step  one optimiser step
 
+On CUDA render and frame come at each of BATCHES frames drawn together, and train_step for one frame and for several;
+rows there carry peak_memory_mb.
+
 Times on a shared machine say little by themselves. On the CPU every timing takes turns with a loop of multiply-adds on
 the same threads; rows carry what that reached in the same minute, and ratios are what to compare.
 """
@@ -17,9 +20,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +44,9 @@ PLAY, TRAIN = (512, 30_000), (256, 8_000)
 DRIVE_S = 4
 SPEECH_S = 10
 FEWEST = 12
+BATCHES = 1, 16
+LONG = 1000
+"""Batches of one long drive on CUDA: what is made once per drive is not a frame's."""
 LIBRARIES = ("numpy", "numba", "torch", "gsplat")
 
 
@@ -71,7 +78,7 @@ def bench(folder: str | Path, request: BenchRequest) -> Iterator[dict[str, Any]]
         avatar, copies = prepared(folder, request, request.size or size, request.gaussians or gaussians)
         about = {"gaussians": copies, "size": avatar.talker.size, "avatar": Path(folder).name}
         for row in _MEASURES[stage](avatar, request):
-            yield {"stage": stage, **row, **about, **_machine(request.device)}
+            yield {"stage": stage, **row, **_peak_memory(request.device), **about, **_machine(request.device)}
 
 
 def prepared(folder: str | Path, request: BenchRequest, size: int, gaussians: int) -> tuple[Avatar, int]:
@@ -153,6 +160,9 @@ def _render(avatar: Avatar, request: BenchRequest) -> Iterator[dict[str, Any]]:
 def _frame(avatar: Avatar, request: BenchRequest) -> Iterator[dict[str, Any]]:
     """Whole frames with a moving head, then with a still one."""
     drive = moving(avatar)
+    if request.device != "cpu":
+        yield from _frame_cuda(avatar, drive, request)
+        return
     for is_still in (False, True):
         frames = _frames(avatar, still(drive) if is_still else drive)
         times = timed({"frame": frames.__next__}, request.seconds, calibrated=request.device == "cpu")
@@ -180,18 +190,20 @@ def _train_step(avatar: Avatar, request: BenchRequest) -> Iterator[dict[str, Any
     from pgstalker.devices import choose_device, one_torch_thread
     from pgstalker.synthetic import make_subject
     from pgstalker.training.data import TrainingData
+    from pgstalker.training.train import FRAMES_PER_STEP
     from pgstalker.training.trainer import Trainer
 
     talker = avatar.talker if request.device != "cpu" else _player(avatar).twin()
-    device = choose_device(request.device)
+    device, steps = choose_device(request.device), 2000
     with tempfile.TemporaryDirectory() as name, one_torch_thread():
         folder = make_subject(Path(name) / "subject", seconds=DRIVE_S, size=avatar.talker.size)
         data = TrainingData.load(folder, avatar.talker.size)
-        steps = 2000
-        trainer = Trainer(talker.requires_grad_(True).to(device), data, steps, 0, 0, None)
-        trainer.step_number = round(0.62 * steps)  # after density control: every step is alike
-        times = timed({"train_step": trainer.step}, request.seconds, calibrated=request.device == "cpu")
-    yield summary(times["train_step"], times.get("calibration"))
+        talker = talker.requires_grad_(True).to(device)
+        for frames in sorted({1, FRAMES_PER_STEP[device]}):
+            trainer = Trainer(talker, data, steps, 0, 0, None, frames)
+            trainer.step_number = round(0.62 * steps)  # after density control: every step is alike
+            times = timed({"train_step": trainer.step}, request.seconds, calibrated=request.device == "cpu")
+            yield summary(times["train_step"], times.get("calibration")) | {"frames_per_step": frames}
 
 
 _MEASURES: dict[str, Callable[[Any, BenchRequest], Iterator[dict[str, Any]]]] = {
@@ -271,17 +283,58 @@ def _uncached(player: Player, drive: Drive) -> Callable[[], Any] | None:
 
 
 def _render_cuda(avatar: Avatar, drive: Drive, request: BenchRequest) -> Iterator[dict[str, Any]]:
+    """The rasterizer on Gaussians that lie on the device, pictures left there."""
     import torch
 
-    from pgstalker.rendering import render_uint8
+    from pgstalker.rendering import render_uint8_frames
+
+    talker = _player(avatar)
+    controls, size = talker.controls(drive), talker.size
+    camera = torch.as_tensor(talker.camera.matrix(), dtype=torch.float32)
+    for batch in BATCHES:
+        with torch.no_grad():
+            starts = range(0, len(controls) - batch + 1, batch)
+            scenes = [talker(controls[start : start + batch]).scene() for start in starts]
+
+        def draw(scene: tuple) -> None:
+            render_uint8_frames(*scene, camera, size, size, background=talker.plate)
+            torch.cuda.synchronize()
+
+        times = timed({"render": _over(scenes, draw)}, request.seconds, calibrated=False)
+        yield summary(times["render"], None, batch)
+
+
+def _frame_cuda(avatar: Avatar, drive: Drive, request: BenchRequest) -> Iterator[dict[str, Any]]:
+    """Whole frames with a moving head, pictures on the host."""
+    from pgstalker.models.playing import play
 
     talker = _player(avatar)
     controls = talker.controls(drive)
-    camera = torch.as_tensor(talker.camera.matrix(), dtype=torch.float32)
-    with torch.no_grad():
-        scenes = [talker(controls[frame]).scene() for frame in range(2 * FPS)]
-    draw = _over(scenes, lambda s: render_uint8(*s, camera, talker.size, talker.size, background=talker.plate))
-    yield summary(timed({"render": draw}, request.seconds, calibrated=False)["render"], None)
+    for batch in BATCHES:
+        numbers = [number % len(controls) for number in range(LONG * batch)]
+
+        def endless(numbers: list[int] = numbers, batch: int = batch) -> Iterator[np.ndarray]:
+            while True:
+                yield from play(talker, controls[numbers], batch=batch)
+
+        draw = partial(_taken, endless(), batch)
+        times = timed({"frame": draw}, request.seconds, calibrated=False)
+        yield {"still_pose": False} | summary(times["frame"], None, batch)
+
+
+def _taken(frames: Iterator[np.ndarray], count: int) -> list[np.ndarray]:
+    return list(islice(frames, count))
+
+
+def _peak_memory(device: str) -> dict[str, int]:
+    """The most that lay on the device since the last call, where there is one."""
+    if device == "cpu":
+        return {}
+    import torch
+
+    peak = torch.cuda.max_memory_allocated() // 2**20
+    torch.cuda.reset_peak_memory_stats()
+    return {"peak_memory_mb": peak}
 
 
 # ---- timing

@@ -47,7 +47,9 @@ def test_truth_is_as_long_as_its_clip(manifest):
             assert truth["aperture"].shape == truth["blink"].shape == (frames,)
             assert truth["phones"].shape == (len(truth["ipa"]), 2)
             turn = truth["camera_from_head"][:, :3, :3]
-            np.testing.assert_allclose(turn @ turn.transpose(0, 2, 1), np.broadcast_to(np.eye(3), turn.shape), atol=1e-9)
+            np.testing.assert_allclose(
+                turn @ turn.transpose(0, 2, 1), np.broadcast_to(np.eye(3), turn.shape), atol=1e-9
+            )
 
 
 def test_a_difference_is_said(capsys):

@@ -4,6 +4,7 @@ from pgstalker.audio.features import AudioFeatures, create_features
 from pgstalker.audio.gate import VoiceGate, voice_gate
 from pgstalker.audio.mel import MelFeatures, MelStatistics
 from pgstalker.audio.streaming import CodeStream, MelStream
+from pgstalker.audio.sync import Sync, sync_ridge
 
 __all__ = [
     "AudioFeatures",
@@ -11,7 +12,9 @@ __all__ = [
     "MelFeatures",
     "MelStatistics",
     "MelStream",
+    "Sync",
     "VoiceGate",
     "create_features",
+    "sync_ridge",
     "voice_gate",
 ]

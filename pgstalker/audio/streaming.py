@@ -11,10 +11,9 @@ numbers go through the same operations, however the sound was cut.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -42,6 +41,7 @@ MEMORY_COLUMNS = 3000
 QUIETEST_DB = -120
 
 
+@runtime_checkable
 class StreamingFeatures(Protocol):
     """Features of mel columns in bounded time: frames of mel wanted before and after each video frame, and the features
     [n, window, channels] of such normalised columns [n, 4 (before + 1 + after), CHANNELS]."""
@@ -209,7 +209,7 @@ def code_stream(
 ) -> CodeStream:
     """A talker's stream: audio names its features. Raises ConfigError where these need the whole recording."""
     features = create_features(audio)
-    if not math.isfinite(features.look_ahead_ms):
+    if not isinstance(features, StreamingFeatures):
         raise ConfigError(f"an avatar that hears with audio={audio} cannot stream; train it with mel or viseme")
     return CodeStream(MelStream(trained, own_recording, features), code, attention_frames)
 

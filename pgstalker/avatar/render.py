@@ -13,7 +13,7 @@ from pgstalker import __version__
 from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
 from pgstalker.devices import one_torch_thread
 from pgstalker.errors import AvatarError
-from pgstalker.media import VideoWriter, read_audio
+from pgstalker.media import FrameQueue, VideoWriter, read_audio
 from pgstalker.subject import Subject, torso_over
 from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
 
@@ -50,25 +50,26 @@ def render_video(
     started = time.perf_counter()
     size, seconds = avatar.talker.size, {"render": 0.0, "encode": 0.0}
     sound = (audio, SAMPLE_RATE_HZ) if isinstance(audio, np.ndarray) else audio
-    options = {} if backgrounds is None else {"backgrounds": backgrounds}
+    options: dict[str, Any] = {} if backgrounds is None else {"backgrounds": backgrounds}
     frames = avatar.talker.render(drive, backend=backend, **options)
     try:
-        with VideoWriter(out, size, size, audio=sound, comment=LABEL, preset="veryfast") as writer:
+        with (
+            VideoWriter(out, size, size, audio=sound, comment=LABEL, preset="veryfast") as writer,
+            FrameQueue(writer) as queue,  # drawing goes on while ffmpeg takes the last frames
+        ):
             for done in range(len(drive)):
                 if cancelled is not None and cancelled():
                     raise RenderCancelled(f"stopped after {done} of {len(drive)} frames")
                 before = time.perf_counter()
                 frame = next(frames)
-                between = time.perf_counter()
-                writer.write(frame)
-                seconds["render"] += between - before
-                seconds["encode"] += time.perf_counter() - between
+                seconds["render"] += time.perf_counter() - before
+                queue.write(frame)
                 if progress is not None:
                     progress("render", (done + 1) / len(drive), {"frame": done + 1, "of": len(drive)})
     finally:
         frames.close()
     elapsed = time.perf_counter() - started
-    seconds["encode"] = elapsed - seconds["render"]  # with the writer's opening and closing
+    seconds["encode"] = elapsed - seconds["render"]  # what drawing had to wait for, the writer's opening and closing
     return {
         "frames": len(drive),
         "seconds": round(len(drive) / FPS, 2),

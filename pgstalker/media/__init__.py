@@ -2,12 +2,14 @@
 
 from pgstalker.media.decode import read_audio, read_frames
 from pgstalker.media.encode import VideoWriter, frames_to_cover, normalise_video, write_wav
+from pgstalker.media.frame_queue import FrameQueue
 from pgstalker.media.limits import check_audio, check_video
 from pgstalker.media.mjpeg import read_jpeg_frames
 from pgstalker.media.probe import AudioStream, MediaInfo, VideoStream, probe
 
 __all__ = [
     "AudioStream",
+    "FrameQueue",
     "MediaInfo",
     "VideoStream",
     "VideoWriter",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pgstalker.gaussians.cloud import GaussianCloud
-from pgstalker.models import layout
-from pgstalker.models.fusion import FUSIONS
+from pgstalker.models import deformation_cpu, layout
+from pgstalker.models.fusion import FUSIONS, Fusion
 from pgstalker.models.layout import HIDDEN
 from pgstalker.models.triplane import lookup
 
@@ -56,7 +58,46 @@ class DeformationHead(nn.Module):
         return self.straight(fused) + self.out(F.relu(self.hidden(fused)))
 
 
-class FaceBranch(nn.Module):
+def deformation(
+    fusion: Fusion, head: DeformationHead, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor
+) -> Tensor:
+    """[..., N, outputs] of one frame's control or a batch of them, given what place alone decides."""
+    return head(fusion.join(still, audio, eyes))
+
+
+class Moved(NamedTuple):
+    """Gaussians of one branch in one frame or a batch: means [..., N, 3] cm, quats [..., N, 4], scales [..., N, 3] cm,
+    and the motion [..., N, 3] cm alone."""
+
+    means: Tensor
+    quats: Tensor
+    scales: Tensor
+    motion: Tensor
+
+
+class HeadBranch(nn.Module):
+    """What face and mouth have in common."""
+
+    cloud: GaussianCloud
+    triplane: TriPlane
+    fusion: Fusion
+    head: DeformationHead
+
+    def still(self) -> tuple[Tensor, ...]:
+        """What place alone decides of the deformation: the fusion's still()."""
+        return self.fusion.still(self.triplane(self.cloud.means))
+
+    def deform(self, audio: Tensor, eyes: Tensor, still: tuple[Tensor, ...] | None) -> Tensor:
+        """[..., N, outputs] of one frame's control or a batch of them; still: still() of before, or None."""
+        if still is not None:
+            return deformation(self.fusion, self.head, still, audio, eyes)
+        x = self.triplane(self.cloud.means)
+        if deformation_cpu.fits(self.fusion, x, audio):
+            return deformation_cpu.deformation_cpu(self.fusion, self.head, x, audio, eyes)
+        return deformation(self.fusion, self.head, self.fusion.still(x), audio, eyes)
+
+
+class FaceBranch(HeadBranch):
     """Skin, lips, eyes, hair: moves in position, rotation and scale."""
 
     position_cm, rotation = layout.FACE_POSITION_CM, layout.FACE_ROTATION
@@ -69,21 +110,20 @@ class FaceBranch(nn.Module):
         self.fusion = FUSIONS[fusion](self.triplane.features, audio, eyes)
         self.head = DeformationHead(layout.FACE_OUTPUTS)
 
-    def forward(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Moved means [N, 3] cm, quats [N, 4], scales [N, 3] cm, and the motion [N, 3] cm alone."""
+    def forward(self, audio: Tensor, eyes: Tensor, still: tuple[Tensor, ...] | None = None) -> Moved:
+        """audio [..., A] and eyes [..., E] of one frame or a batch; still: still() of before, where it is kept."""
         cloud = self.cloud
-        delta = self.head(self.fusion(self.triplane(cloud.means), audio, eyes))
-        motion = delta[:, :3] * self.position_cm
-        stretch = (delta[:, 7:] * self.log_scale).clamp(-1, 1)
-        return (
+        shift, turn, stretch = self.deform(audio, eyes, still).split([3, 4, 3], -1)
+        motion = shift * self.position_cm
+        return Moved(
             cloud.means + motion,
-            cloud.quats + delta[:, 3:7] * self.rotation,
-            torch.exp(cloud.log_scales + stretch),
+            cloud.quats + turn * self.rotation,
+            torch.exp(cloud.log_scales + (stretch * self.log_scale).clamp(-1, 1)),
             motion,
         )
 
 
-class MouthBranch(nn.Module):
+class MouthBranch(HeadBranch):
     """Teeth, tongue and the dark behind the lips: moves in position only, mostly up and down."""
 
     position_cm = layout.MOUTH_POSITION_CM
@@ -104,8 +144,14 @@ class MouthBranch(nn.Module):
         self.triplane.low.copy_(low - self.margin_cm)
         self.triplane.high.copy_(high + self.margin_cm)
 
-    def forward(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, audio: Tensor, eyes: Tensor, still: tuple[Tensor, ...] | None = None) -> Moved:
         """As FaceBranch.forward."""
         cloud = self.cloud
-        motion = self.head(self.fusion(self.triplane(cloud.means), audio, eyes)) * self.reach
-        return cloud.means + motion, cloud.quats, torch.exp(cloud.log_scales), motion
+        motion = self.deform(audio, eyes, still) * self.reach
+        frames = motion.shape[:-2]
+        return Moved(
+            cloud.means + motion,
+            cloud.quats.expand(*frames, -1, -1),
+            torch.exp(cloud.log_scales).expand(*frames, -1, -1),
+            motion,
+        )

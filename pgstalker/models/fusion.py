@@ -1,4 +1,7 @@
-"""Ways to fuse what is said with where a Gaussian sits: [N, D] spatial and [A] control in, [N, HIDDEN] out.
+"""Ways to fuse what is said with where a Gaussian sits: [N, D] spatial and [..., A] control in, [..., N, HIDDEN] out.
+
+    still(x)                    what place alone decides, once per avatar while it is played, each step in training
+    join(still, audio, eyes)    what changes with every frame; audio [..., A] and eyes [..., E] of one frame or a batch
 
 All three end in the same deformation head, so that a comparison of fusions compares nothing else.
 """
@@ -14,13 +17,24 @@ from torch.nn import functional as F
 from pgstalker.models.layout import ATTEND_AUDIO, ATTEND_EYES, HIDDEN
 
 
-class GatedFusion(nn.Module):
+class Fusion(nn.Module):
+    """The common form: still and join, one after the other."""
+
+    def still(self, x: Tensor) -> tuple[Tensor, ...]:
+        raise NotImplementedError
+
+    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:
+        return self.join(self.still(x), audio, eyes)
+
+
+class GatedFusion(Fusion):
     """Multimodal Gated Fusion, our reading of PGSTalker (arXiv 2509.16922; the exact equation is not public).
 
-        g = sigmoid(G_s x + G_a a + G_e e + b)          one gate per Gaussian and channel
-        f = g * (W_a a + W_e e) + (1 - g) * W_s x
-
-    Terms in x alone do not change from frame to frame, so a player may compute them once per avatar.
+    g = sigmoid(G_s x + G_a a + G_e e + b)          one gate per Gaussian and channel
+    f = g * (W_a a + W_e e) + (1 - g) * W_s x
     """
 
     def __init__(self, spatial: int, audio: int, eyes: int):
@@ -31,14 +45,21 @@ class GatedFusion(nn.Module):
         self.gate_spatial = nn.Linear(spatial, HIDDEN)
         self.gate_control = nn.Linear(audio + eyes, HIDDEN, bias=False)
 
-    def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:
-        gate = torch.sigmoid(self.gate_spatial(x) + self.gate_control(torch.cat([audio, eyes])))
-        heard = self.audio(audio) + self.eyes(eyes)
-        static = self.spatial(x)
-        return torch.lerp(static, heard.expand_as(static), gate)
+    def still(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The gate's and the features' share of place, [N, HIDDEN] each."""
+        return self.gate_spatial(x), self.spatial(x)
+
+    def control(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor]:
+        """The gate's share of what is said, and what is heard, [..., HIDDEN] each."""
+        return self.gate_control(torch.cat([audio, eyes], -1)), self.audio(audio) + self.eyes(eyes)
+
+    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        asked, heard = (part.unsqueeze(-2) for part in self.control(audio, eyes))
+        gate = torch.sigmoid(still[0] + asked)
+        return still[1] + gate * (heard - still[1])
 
 
-class ConcatFusion(nn.Module):
+class ConcatFusion(Fusion):
     """Concatenation and one layer, the plain baseline."""
 
     def __init__(self, spatial: int, audio: int, eyes: int):
@@ -46,11 +67,14 @@ class ConcatFusion(nn.Module):
         self.spatial = nn.Linear(spatial, HIDDEN)
         self.control = nn.Linear(audio + eyes, HIDDEN, bias=False)
 
-    def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:
-        return F.relu(self.spatial(x) + self.control(torch.cat([audio, eyes])))
+    def still(self, x: Tensor) -> tuple[Tensor, ...]:
+        return (self.spatial(x),)
+
+    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        return F.relu(still[0] + self.control(torch.cat([audio, eyes], -1)).unsqueeze(-2))
 
 
-class RegionAttentionFusion(nn.Module):
+class RegionAttentionFusion(Fusion):
     """TalkingGaussian's region attention (ECCV 2024): each Gaussian weighs every channel of audio and eyes."""
 
     def __init__(self, spatial: int, audio: int, eyes: int):
@@ -61,9 +85,15 @@ class RegionAttentionFusion(nn.Module):
         )
         self.fuse = nn.Linear(spatial + audio + eyes, HIDDEN)
 
-    def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:
-        attended = torch.cat([x, audio * self.attend_audio(x), eyes * self.attend_eyes(x)], 1)
-        return F.relu(self.fuse(attended))
+    def still(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The fusing layer's share of place [N, HIDDEN], and how each Gaussian weighs audio and eyes [N, A + E]."""
+        layer = self.fuse
+        attention = torch.cat([self.attend_audio(x), self.attend_eyes(x)], 1)
+        return F.linear(x, layer.weight[:, : x.shape[1]], layer.bias), attention
+
+    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        attended = still[1] * torch.cat([audio, eyes], -1).unsqueeze(-2)
+        return F.relu(still[0] + F.linear(attended, self.fuse.weight[:, -attended.shape[-1] :]))
 
 
 FUSIONS: dict[str, Callable[[int, int, int], nn.Module]] = {

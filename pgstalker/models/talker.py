@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,13 +15,13 @@ from pgstalker.audio.gate import rested
 from pgstalker.audio.streaming import code_stream
 from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product
 from pgstalker.models.audio_encoder import AudioEncoder, neighbours
-from pgstalker.models.branches import FaceBranch, MouthBranch
+from pgstalker.models.branches import FaceBranch, MouthBranch, Moved
 from pgstalker.models.calibration import Calibration
 from pgstalker.models.config import TalkerConfig
 from pgstalker.models.layout import EMBEDDING, EMBEDDING_HIDDEN, EYES, POSE, POSE_LIMIT, pose_features
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.torso import TorsoBranch
-from pgstalker.rendering import rasterize, render_uint8
+from pgstalker.rendering import rasterize, rasterize_frames
 from pgstalker.types import Camera, Drive
 
 
@@ -37,16 +37,22 @@ class Controls:
     pose: Tensor
     torso: Tensor
 
+    @classmethod
+    def stacked(cls, frames: list[Controls]) -> Controls:
+        """Single frames as a batch."""
+        return cls(*(torch.stack([getattr(one, name) for one in frames]) for name in cls.__dataclass_fields__))
+
     def __len__(self) -> int:
         return len(self.code)
 
-    def __getitem__(self, frame: int) -> Controls:
+    def __getitem__(self, frame: int | slice | list[int]) -> Controls:
         return Controls(*(getattr(self, name)[frame] for name in self.__dataclass_fields__))
 
 
 @dataclass
 class Splats:
-    """Gaussians in camera space, ready to be rasterized, and the motion [M, 3] cm that led there."""
+    """Gaussians in camera space, ready to be rasterized, and the motion [..., M, 3] cm that led there; of one frame,
+    or of a batch with a leading dimension, in which opacities [N] and colors [N, 3] are common."""
 
     means: Tensor
     quats: Tensor
@@ -59,8 +65,16 @@ class Splats:
         return self.means, self.quats, self.scales, self.opacities, self.colors
 
 
+@dataclass
+class Still:
+    """What place alone decides in the networks of face and mouth, per branch as its fusion's still()."""
+
+    face: tuple[Tensor, ...]
+    mouth: tuple[Tensor, ...]
+
+
 class ControlEmbedding(nn.Module):
-    """Mouth code and eyes to the control vector: the code itself beside a learned view of it, [C] -> [C + 16]."""
+    """Mouth code and eyes to the control vector: the code itself beside a learned view of it, [..., C + 16]."""
 
     def __init__(self, code: int):
         super().__init__()
@@ -69,7 +83,7 @@ class ControlEmbedding(nn.Module):
         )
 
     def forward(self, code: Tensor, eyes: Tensor) -> Tensor:
-        return torch.cat([code, self.net(torch.cat([code, eyes]))])
+        return torch.cat([code, self.net(torch.cat([code, eyes], -1))], -1)
 
 
 class Talker(nn.Module):
@@ -213,55 +227,71 @@ class Talker(nn.Module):
     #   torso Gaussians  x ─► tracked similarity + residual(x, pose) ───────────────────────────┤
     #                                                                                           ▼
     #                                        one depth-sorted splatting pass over the background plate ─► frame
-    def forward(self, control: Controls, is_static: bool = False) -> Splats:
-        """Gaussians of one frame, in camera space. is_static leaves out all deformation (the first training stage)."""
+    def forward(self, control: Controls, is_static: bool = False, still: Still | None = None) -> Splats:
+        """Gaussians of one frame, or of a batch of controls [B, ...], in camera space.
+
+        is_static leaves out all deformation (the first training stage); still: of before, where it is kept."""
+        frames = control.code.shape[:-1]
         if is_static:
-            face, mouth = _at_rest(self.face.cloud), _at_rest(self.mouth.cloud)
+            face, mouth = _at_rest(self.face.cloud, frames), _at_rest(self.mouth.cloud, frames)
         else:
             a = self.embed(control.code, control.eyes)
-            face = self.face(a, control.eyes)
-            mouth = self.mouth(a, control.eyes)
-        head_means = torch.cat([face[0], mouth[0]])
-        head_quats = torch.cat([face[1], mouth[1]])
-        means = [head_means @ control.rotation.T + control.translation]
-        quats = [quaternion_product(quaternion_from_matrix(control.rotation).expand_as(head_quats), head_quats)]
-        scales, clouds = [face[2], mouth[2]], [self.face.cloud, self.mouth.cloud]
+            face = self.face(a, control.eyes, still and still.face)
+            mouth = self.mouth(a, control.eyes, still and still.mouth)
+        with torch.autocast(self.device.type, enabled=False):  # places need all their digits
+            turn = quaternion_from_matrix(control.rotation).unsqueeze(-2)
+            head = torch.cat([face.means, mouth.means], -2) @ control.rotation.mT + control.translation.unsqueeze(-2)
+            means = [head]
+            quats = [quaternion_product(turn, torch.cat([face.quats, mouth.quats], -2))]
+        scales = [face.scales, mouth.scales]
         if self.config.torso == "rendered":
             torso = self.torso(control.pose, control.torso, self.config.focal_px / self.config.size)
             means, quats, scales = [*means, torso[0]], [*quats, torso[1]], [*scales, torso[2]]
-            clouds.append(self.torso.cloud)
+        opacities, colors = self.looks()
         return Splats(
-            means=torch.cat(means),
-            quats=torch.cat(quats),
-            scales=torch.cat(scales),
-            opacities=torch.cat([cloud.opacities for cloud in clouds]),
-            colors=torch.cat([cloud.colors for cloud in clouds]),
-            motion=torch.cat([face[3], mouth[3]]),
+            means=torch.cat(means, -2),
+            quats=torch.cat(quats, -2),
+            scales=torch.cat(scales, -2),
+            opacities=opacities,
+            colors=colors,
+            motion=torch.cat([face.motion, mouth.motion], -2),
         )
 
+    def looks(self) -> tuple[Tensor, Tensor]:
+        """Opacities [N] and colors [N, 3] of all that is drawn, in the order of forward()."""
+        clouds = [cloud for name, cloud in self.clouds.items() if name != "torso" or self.config.torso == "rendered"]
+        return torch.cat([cloud.opacities for cloud in clouds]), torch.cat([cloud.colors for cloud in clouds])
+
+    def still(self) -> Still:
+        """The share of the networks that no frame changes; good until a parameter does."""
+        return Still(self.face.still(), self.mouth.still())
+
     def draw(self, control: Controls, background: Tensor | None = None, is_static: bool = False, backend: str = "auto"):
-        """One frame as a differentiable Rendering over `background` [3, H, W] (default: the plate), and its Splats."""
+        """One frame as a differentiable Rendering over `background` [3, H, W] (default: the plate), and its Splats.
+
+        Of a batch of controls the Renderings, in a list; background may then be [B, 3, H, W]."""
         splats: Splats = self(control, is_static)
         background = self.plate if background is None else background
-        camera = torch.as_tensor(self.camera.matrix(), dtype=torch.float32)
-        rendering = rasterize(*splats.scene(), camera, self.size, self.size, background=background, backend=backend)
-        return rendering, splats
+        camera, size = torch.as_tensor(self.camera.matrix(), dtype=torch.float32), self.size
+        rasterizer = rasterize if splats.means.ndim == 2 else rasterize_frames
+        return rasterizer(*splats.scene(), camera, size, size, background=background, backend=backend), splats
 
-    @torch.no_grad()
     def render(
-        self, drive: Drive, *, backgrounds: Iterator[np.ndarray] | None = None, backend: str = "auto"
-    ) -> Iterator[np.ndarray]:
-        """Frames [H, W, 3] uint8, one after the other. backgrounds: true torso frames for torso=gt avatars."""
-        controls = self.controls(drive)
-        camera = torch.as_tensor(self.camera.matrix(), dtype=torch.float32)
-        for frame in range(len(controls)):
-            background = self.plate
-            if backgrounds is not None:
-                picture = torch.from_numpy(next(backgrounds)).to(self.device)
-                background = picture.permute(2, 0, 1).float() / 255
-            splats: Splats = self(controls[frame])
-            yield render_uint8(*splats.scene(), camera, self.size, self.size, background=background, backend=backend)
+        self,
+        drive: Drive,
+        *,
+        backgrounds: Iterator[np.ndarray] | None = None,
+        backend: str = "auto",
+        batch: int | None = None,
+    ) -> Generator[np.ndarray, None, None]:
+        """Frames [H, W, 3] uint8, one after the other. backgrounds: true torso frames for torso=gt avatars.
+
+        batch: frames drawn together; without it BATCH on CUDA and 1 elsewhere, where more brings nothing."""
+        from pgstalker.models.playing import play
+
+        return play(self, self.controls(drive), backgrounds, backend, batch)
 
 
-def _at_rest(cloud) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return cloud.means, cloud.quats, cloud.scales, torch.zeros_like(cloud.means)
+def _at_rest(cloud, frames: torch.Size) -> Moved:
+    values = cloud.means, cloud.quats, cloud.scales, torch.zeros_like(cloud.means)
+    return Moved(*(value.expand(*frames, -1, -1) for value in values))

@@ -22,7 +22,7 @@ RIDGE, FOLDS = 100.0, 4
 
 
 class TorsoBranch(nn.Module):
-    """forward(pose [12], motion [MOTION]) -> means [N, 3] cm (camera space), quats, scales.
+    """forward(pose [..., 12], motion [..., MOTION]) -> means [..., N, 3] cm (camera space), quats, scales.
 
     pose is standardised: 6 numbers of this frame's head pose and 6 of the same smoothed over half a second.
     motion is Drive.torso.
@@ -46,13 +46,15 @@ class TorsoBranch(nn.Module):
         self.register_buffer("from_pose", torch.zeros(POSE, MOTION))
 
     def forward(self, pose: Tensor, motion: Tensor, focal_over_side: float) -> tuple[Tensor, Tensor, Tensor]:
+        """pose [..., 12] and motion [..., MOTION] of one frame or a batch: means, quats and scales [..., N, *]."""
         cloud = self.cloud
-        x = cloud.means
+        x, frames = cloud.means, pose.shape[:-1]
         offset = (x.detach() - self.centre) / 10
         standard = ((motion - self.motion_mean) / self.motion_scale).clamp(-LIMIT, LIMIT)
-        controls = torch.cat([pose, standard]).expand(len(x), -1)
-        residual = self.residual(torch.cat([offset, torch.sin(3 * offset), controls], 1)) * REACH_CM
-        dx, dy, stretch, turn = (motion - self.motion_mean).unbind()  # the residual bends the rest
+        controls = torch.cat([pose, standard], -1).unsqueeze(-2).expand(*frames, len(x), -1)
+        place = torch.cat([offset, torch.sin(3 * offset)], 1).expand(*frames, -1, -1)
+        residual = self.residual(torch.cat([place, controls], -1)) * REACH_CM
+        dx, dy, stretch, turn = (motion - self.motion_mean).unsqueeze(-2).unbind(-1)  # the residual bends the rest
         along, across = (1 + stretch) * torch.cos(turn) - 1, (1 + stretch) * torch.sin(turn)
         # every point keeps its depth and turns about where the line of sight through the centre meets that depth
         from_centre = x[:, :2] - self.centre[:2] * (x[:, 2:] / self.centre[2])
@@ -61,11 +63,12 @@ class TorsoBranch(nn.Module):
             [
                 along * from_centre[:, 0] - across * from_centre[:, 1] + dx * per_side,
                 across * from_centre[:, 0] + along * from_centre[:, 1] + dy * per_side,
-                torch.zeros_like(per_side),
+                torch.zeros_like(per_side).expand(*frames, -1),
             ],
-            1,
+            -1,
         )
-        return x + follow + residual, cloud.quats, cloud.scales
+        means = x + follow + residual
+        return means, cloud.quats.expand(*frames, -1, -1), cloud.scales.expand(*frames, -1, -1)
 
     def fit_motion(self, pose: np.ndarray, motion: np.ndarray) -> None:
         """Standardise on training frames and learn motion from pose: pose [T, 12], motion [T, MOTION].

@@ -7,7 +7,7 @@ each frame          numba_network.move ─► project, order, bin, blend (render
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -238,13 +238,19 @@ class Player:
         return Canvas(self.camera, self.plate, opacities, colors)
 
     def render(
-        self, drive: Drive, *, backgrounds: Iterator[np.ndarray] | None = None, backend: str = "auto"
-    ) -> Iterator[np.ndarray]:
+        self,
+        drive: Drive,
+        *,
+        backgrounds: Iterator[np.ndarray] | None = None,
+        backend: str = "auto",
+        batch: int | None = None,
+    ) -> Generator[np.ndarray, None, None]:
         """Frames [H, W, 3] uint8, one after the other. backgrounds: true torso frames for torso=gt avatars.
 
-        backend: auto or numba; reference draws with the plain torch twin."""
+        backend: auto or numba; reference draws with the plain torch twin. batch is Talker.render's: here each frame
+        is drawn by all cores, and frames together would only come later."""
         if backend == "reference":
-            yield from self.twin().render(drive, backgrounds=backgrounds, backend=backend)
+            yield from self.twin().render(drive, backgrounds=backgrounds, backend=backend, batch=batch)
             return
         if backend not in ("auto", "numba"):
             raise ConfigError(f"backend {backend} cannot draw on the CPU: use auto, numba or reference")

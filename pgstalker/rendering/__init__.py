@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pgstalker.rendering.backend import choose_backend
-    from pgstalker.rendering.rasterizer import rasterize, render_uint8
+    from pgstalker.rendering.rasterizer import rasterize, rasterize_frames, render_uint8, render_uint8_frames
     from pgstalker.rendering.types import Rendering
 
-__all__ = ["Rendering", "choose_backend", "rasterize", "render_uint8"]
+__all__ = ["Rendering", "choose_backend", "rasterize", "rasterize_frames", "render_uint8", "render_uint8_frames"]
 
-_HOMES = {"Rendering": "types", "choose_backend": "backend", "rasterize": "rasterizer", "render_uint8": "rasterizer"}
+_HOMES = {"Rendering": "types", "choose_backend": "backend"} | dict.fromkeys(
+    ("rasterize", "rasterize_frames", "render_uint8", "render_uint8_frames"), "rasterizer"
+)
 
 
 def __getattr__(name: str):

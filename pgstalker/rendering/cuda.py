@@ -1,5 +1,9 @@
 """The CUDA backend: gsplat (Ye et al. 2025, arXiv 2409.06765). The only file that imports it.
 
+Frames are drawn together: gsplat takes leading batch dimensions, here [B frames, 1 camera], so projection, one sort of
+all frames' tile intersections and blending are one launch each. Unpacked, because packing would ask the host for one
+more count, and every frame has the same Gaussians, nearly all of them in the picture.
+
 Two differences from the other backends, both within 1e-4 of a colour: gsplat leaves out the Gaussian that would take a
 pixel's transmittance to 1e-4 or below (the others draw it and stop after it), so pixels' counts in coverage() may be
 lower by one per pixel; and its exponential is CUDA's fast one.
@@ -36,17 +40,71 @@ def why_unusable() -> str | None:
 
 def rasterize_gsplat(scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None) -> Rendering:
     """The CUDA form of rendering.rasterize; all tensors on one CUDA device."""
+    frames = Scene(*(t[None] for t in scene))
+    return rasterize_gsplat_frames(frames, camera, camera_from_world, background)[0]
+
+
+def rasterize_gsplat_frames(
+    scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None
+) -> list[Rendering]:
+    """The CUDA form of rendering.rasterize_frames: scene of [B, N, ...], background [3] or [(B,) 3, H, W]."""
+    frames, count = scene.means.shape[:2]
+    if not count:
+        return [_empty(Scene(*(t[f] for t in scene)), camera, _of_frame(background, f)) for f in range(frames)]
+    pictures, alphas, meta = _draw(scene, camera, camera_from_world)
+    centers = meta["means2d"]  # [B, 1, N, 2]
+    if centers.requires_grad:
+        centers.retain_grad()
+
+    def rendering(frame: int) -> Rendering:
+        image, alpha = pictures[frame].permute(2, 0, 1), alphas[frame]
+        plate = _of_frame(background, frame)
+        if plate is not None:
+            image = image + (1 - alpha) * plate.to(image).reshape(3, *((1, 1) if plate.ndim == 1 else image.shape[1:]))
+
+        def means2d_gradient() -> Tensor:
+            gradient = centers.grad
+            is_visible = (meta["radii"][frame, 0] > 0).all(-1, keepdim=True)
+            return (
+                torch.zeros_like(centers[0, 0]) if gradient is None else torch.where(is_visible, gradient[frame, 0], 0)
+            )
+
+        return Rendering(
+            image, alpha, "gsplat", means2d_gradient, lambda weight: _coverage(_alone(meta, frame), weight)
+        )
+
+    return [rendering(frame) for frame in range(frames)]
+
+
+def draw_uint8_gsplat(scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None) -> Tensor:
+    """The CUDA form of rendering.render_uint8_frames: pictures [B, H, W, 3] uint8 on the device, without a wait for
+    the device but the one that gsplat itself makes, to learn how many intersections there are."""
+    frames, count = scene.means.shape[:2]
+    shape = frames, camera.height, camera.width, 3
+    plate = torch.zeros(3, device=scene.means.device) if background is None else background.float()
+    plate = plate if plate.ndim == 1 else plate.movedim(-3, -1)
+    if count:
+        pictures, alphas, _ = _draw(scene, camera, camera_from_world)
+        pictures = torch.addcmul(pictures, 1 - alphas[..., None], plate.expand(shape))
+    else:
+        pictures = plate.expand(shape)
+    return (pictures.clamp(0, 1) * 255 + 0.5).to(torch.uint8)
+
+
+def _of_frame(background: Tensor | None, frame: int) -> Tensor | None:
+    return background[frame] if background is not None and background.ndim == 4 else background
+
+
+def _draw(scene: Scene, camera: View, camera_from_world: Tensor) -> tuple[Tensor, Tensor, dict]:
+    """Colours [B, H, W, 3] over black, alphas [B, H, W] and gsplat's lists, of scenes [B, N, ...] with N > 0."""
     from gsplat import rasterization
 
-    device = scene.means.device
-    if not len(scene.means):
-        return _empty(scene, camera, background)
     scene = Scene(*(t.float().contiguous() for t in scene))
-    k = torch.tensor([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], device=device)
+    frames, device = len(scene.means), scene.means.device
     colors, alphas, meta = rasterization(
         *scene,
-        camera_from_world.to(device, torch.float32)[None],
-        k[None],
+        camera_from_world.to(device, torch.float32).expand(frames, 1, 4, 4),
+        _intrinsics(camera, device).expand(frames, 1, 3, 3),
         camera.width,
         camera.height,
         near_plane=camera.near,
@@ -54,21 +112,29 @@ def rasterize_gsplat(scene: Scene, camera: View, camera_from_world: Tensor, back
         packed=False,
         rasterize_mode="classic",
     )
-    centers = meta["means2d"]
-    if centers.requires_grad:
-        centers.retain_grad()
-    image, alpha = colors[0].permute(2, 0, 1), alphas[0, ..., 0]
-    if background is not None:
-        image = image + (1 - alpha) * background.to(image).reshape(
-            3, *((1, 1) if background.ndim == 1 else image.shape[1:])
-        )
+    return colors[:, 0], alphas[:, 0, ..., 0], meta
 
-    def means2d_gradient() -> Tensor:
-        gradient = centers.grad
-        is_visible = (meta["radii"][0] > 0).all(-1, keepdim=True)
-        return torch.zeros_like(centers[0]) if gradient is None else torch.where(is_visible, gradient[0], 0)
 
-    return Rendering(image, alpha, "gsplat", means2d_gradient, lambda weight: _coverage(meta, weight))
+@functools.lru_cache(maxsize=16)
+def _intrinsics(camera: View, device: torch.device) -> Tensor:
+    """Kept: a tensor made from numbers is a copy to the device, for which the host waits."""
+    return torch.tensor([[camera.fx, 0, camera.cx], [0, camera.fy, camera.cy], [0, 0, 1]], device=device)
+
+
+def _alone(meta: dict, frame: int) -> dict:
+    """gsplat's lists of several frames cut down to one, as if it had been drawn alone.
+
+    The intersections lie frame after frame, and each names its Gaussian by frame * N + number."""
+    offsets, ids = meta["isect_offsets"], meta["flatten_ids"]
+    starts = [*offsets[:, 0, 0, 0].tolist(), len(ids)]
+    own = {name: meta[name][frame] for name in ("means2d", "conics", "opacities")}
+    count = own["means2d"].shape[1]
+    return {
+        **own,
+        **{name: meta[name] for name in ("width", "height", "tile_size")},
+        "isect_offsets": offsets[frame] - starts[frame],
+        "flatten_ids": ids[starts[frame] : starts[frame + 1]] - frame * count,
+    }
 
 
 def _coverage(meta: dict, weight: Tensor) -> tuple[Tensor, Tensor]:

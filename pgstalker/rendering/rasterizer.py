@@ -39,13 +39,20 @@ def _scene(*tensors: Tensor) -> Scene:
     return scene
 
 
+def _frames(*tensors: Tensor) -> Scene:
+    """Scenes of B frames, [B, N, ...] each; opacities and colours may be the same in all of them."""
+    frames, count = tensors[0].shape[:2]
+    shapes = [(count, 3), (count, 4), (count, 3), (count,), (count, 3)]
+    return Scene(*(tensor.expand(frames, *shape) for tensor, shape in zip(tensors, shapes, strict=True)))
+
+
 def _background(background: Tensor | np.ndarray | None, means: Tensor, height: int, width: int) -> Tensor | None:
     if background is None:
         return None
     background = torch.as_tensor(background)
     if background.dtype == torch.uint8:
         background = background.to(torch.float32) / 255
-    assert background.shape in ((3,), (3, height, width)), f"background is {tuple(background.shape)}"
+    assert background.shape[-3:] in ((3,), (3, height, width)), f"background is {tuple(background.shape)}"
     return background.to(means.device)
 
 
@@ -79,9 +86,7 @@ def rasterize(
     """
     scene = _scene(means, quats, scales, opacities, colors)
     camera = _view(K, width, height, options.get("near", 1.0))
-    view = options.get("camera_from_world")
-    if view is None:
-        view = torch.eye(4, dtype=means.dtype, device=means.device)
+    view = _viewpoint(means, options)
     chosen = choose_backend(means.device, options.get("backend", "auto"))
     if chosen == "numba":
         from pgstalker.rendering.numba_backend import rasterize_numba as draw
@@ -108,12 +113,79 @@ def render_uint8(
     if choose_backend(means.device, options.get("backend", "auto")) == "numba":
         from pgstalker.rendering.numba_backend import render_uint8_numba
 
-        view = options.get("camera_from_world")
         return render_uint8_numba(
             _scene(means, quats, scales, opacities, colors),
             _view(K, width, height, options.get("near", 1.0)),
-            torch.eye(4) if view is None else view,
+            _viewpoint(means, options),
             _background(options.get("background"), means, height, width),
         )
     image = rasterize(means, quats, scales, opacities, colors, K, width, height, **options).image
     return (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def rasterize_frames(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    K: Tensor | np.ndarray,
+    width: int,
+    height: int,
+    **options: Unpack[Options],
+) -> list[Rendering]:
+    """rasterize() of B frames with as many Gaussians each: on CUDA one launch for all, elsewhere one after the other.
+
+    means, quats, scales [B, N, *]; opacities [(B,) N] and colors [(B,) N, 3]; background also [B, 3, H, W].
+    """
+    scene = _frames(means, quats, scales, opacities, colors)
+    chosen = choose_backend(means.device, options.get("backend", "auto"))
+    background = _background(options.get("background"), means, height, width)
+    if chosen == "gsplat":
+        from pgstalker.rendering.cuda import rasterize_gsplat_frames
+
+        camera, view = _view(K, width, height, options.get("near", 1.0)), _viewpoint(means, options)
+        return rasterize_gsplat_frames(scene, camera, view, background)
+    return [
+        rasterize(*(t[frame] for t in scene), K, width, height, **_of_frame(options, background, frame))  # type: ignore[misc, arg-type]
+        for frame in range(len(means))
+    ]
+
+
+@torch.no_grad()
+def render_uint8_frames(
+    means: Tensor,
+    quats: Tensor,
+    scales: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    K: Tensor | np.ndarray,
+    width: int,
+    height: int,
+    **options: Unpack[Options],
+) -> Tensor:
+    """Draw B frames to look at: uint8 [B, H, W, 3] RGB on the Gaussians' device. Arguments as rasterize_frames()."""
+    scene = _frames(means, quats, scales, opacities, colors)
+    chosen = choose_backend(means.device, options.get("backend", "auto"))
+    background = _background(options.get("background"), means, height, width)
+    if chosen == "gsplat":
+        from pgstalker.rendering.cuda import draw_uint8_gsplat
+
+        camera, view = _view(K, width, height, options.get("near", 1.0)), _viewpoint(means, options)
+        return draw_uint8_gsplat(scene, camera, view, background)
+    pictures = [
+        render_uint8(*(t[frame] for t in scene), K, width, height, **_of_frame(options, background, frame))
+        for frame in range(len(means))
+    ]
+    return torch.from_numpy(np.stack(pictures))
+
+
+def _viewpoint(means: Tensor, options: Options) -> Tensor:
+    view = options.get("camera_from_world")
+    return torch.eye(4, dtype=means.dtype, device=means.device) if view is None else view
+
+
+def _of_frame(options: Options, background: Tensor | None, frame: int) -> Options:
+    """The options with one frame's background."""
+    own = background[frame] if background is not None and background.ndim == 4 else background
+    return {**options, "background": own}

@@ -35,6 +35,10 @@ log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 30
 END_TO_END_CODE = 16
 TRIAL_STEPS = 60
+FRAMES_PER_STEP = {"cpu": 1, "cuda": 4}
+"""Where none are asked for. On the CPU frames cost their time one by one; on CUDA four fill the device that one leaves
+half idle."""
+MOST_FRAMES = 64
 
 Progress = Callable[[str, float, dict], None]
 """Called with the stage's name, its share done in [0, 1], and numbers to show."""
@@ -43,7 +47,8 @@ Progress = Callable[[str, float, dict], None]
 @dataclass(frozen=True)
 class TrainingRequest:
     """What a person asks for. size, steps: in place of the preset's. minutes: measure this machine first and choose
-    the steps that fit (the avatar records them, and steps=N repeats the run). switches: see models.config.SWITCHES."""
+    the steps that fit (the avatar records them, and steps=N repeats the run). switches: see models.config.SWITCHES.
+    frames_per_step: None takes FRAMES_PER_STEP of the device."""
 
     preset: str = "quick"
     size: int | None = None
@@ -53,6 +58,7 @@ class TrainingRequest:
     switches: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     resume: bool = False
+    frames_per_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class TrainingOptions:
     seed: int
     switches: dict[str, str]
     subject_sha256: str
+    frames_per_step: int = 1
 
 
 @one_torch_thread()
@@ -99,6 +106,7 @@ def train(
         request.seed,
         request.switches,
         subject.manifest["source"]["sha256"],
+        request.frames_per_step or FRAMES_PER_STEP[device],
     )
     path = out.with_name(f".{out.name}.checkpoint.safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +139,9 @@ def _check_numbers(request: TrainingRequest, width: int) -> None:
         raise ConfigError(f"size {size} is not possible; give an even number from 32 to {width}, the subject's size")
     if steps is not None and steps < 1:
         raise ConfigError(f"steps {steps} is not possible; give 1 or more")
+    frames = request.frames_per_step
+    if frames is not None and not 1 <= frames <= MOST_FRAMES:
+        raise ConfigError(f"frames_per_step {frames} is not possible; give a number from 1 to {MOST_FRAMES}")
     if minutes is not None and not minutes > 0:
         raise ConfigError(f"minutes {minutes:g} is not possible; give more than 0")
     if not 0 <= request.seed < 2**32:
@@ -177,7 +188,8 @@ def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float
 
 def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device) -> tuple[Trainer, float]:
     tensors, header = checkpoint.load(path)
-    differing = [name for name, value in asdict(options).items() if header["options"].get(name) != value]
+    before = {"frames_per_step": 1, **header["options"]}  # older checkpoints knew one only
+    differing = [name for name, value in asdict(options).items() if before.get(name) != value]
     if differing:
         raise ConfigError(
             f"the checkpoint {path} was made with other {', '.join(differing)}; "
@@ -186,7 +198,7 @@ def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device)
     talker = Talker(TalkerConfig.from_dict(header["talker"])).to(device)
     talker.load_state_dict({n.removeprefix("talker/"): v for n, v in tensors.items() if n.startswith("talker/")})
     unseen = tensors["unseen"].numpy() if "unseen" in tensors else None
-    trainer = Trainer(talker, data, options.steps, chosen.cap, options.seed, unseen)
+    trainer = Trainer(talker, data, options.steps, chosen.cap, options.seed, unseen, options.frames_per_step)
     trainer.restore(tensors, header["step"])
     return trainer, header["seconds"]
 
@@ -232,7 +244,7 @@ def _fresh(options: TrainingOptions, data, subject, chosen: Preset, device, repo
     unseen = None
     if not is_end_to_end:
         unseen = _hear(talker, data, chosen, options.seed, report)
-    return Trainer(talker.to(device), data, options.steps, chosen.cap, options.seed, unseen)
+    return Trainer(talker.to(device), data, options.steps, chosen.cap, options.seed, unseen, options.frames_per_step)
 
 
 def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> np.ndarray:

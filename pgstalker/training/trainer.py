@@ -1,4 +1,4 @@
-"""Stage B: Gaussians and deformation from pictures, one frame a step."""
+"""Stage B: Gaussians and deformation from pictures, one frame a step or, on CUDA, several."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pgstalker.gaussians.cloud import PARAMETERS
 from pgstalker.gaussians.density import DensityControl, divide_and_prune, region_weights
 from pgstalker.models.audio_encoder import neighbours
 from pgstalker.models.talker import Controls, Talker
+from pgstalker.rendering import Rendering
 from pgstalker.training import checkpoint
 from pgstalker.training.data import TrainingData
 from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
@@ -44,11 +45,22 @@ class StepReport:
 class Trainer:
     """Holds the talker, its optimizer, the running average of its weights and the density statistics.
 
-    A step depends on (seed, step, state) alone, so a resumed run repeats an uninterrupted one.
+    A step depends on (seed, step, state) alone, so a resumed run repeats an uninterrupted one. frames_per_step: whose
+    errors' mean one step reduces.
     """
 
-    def __init__(self, talker: Talker, data: TrainingData, steps: int, cap: int, seed: int, unseen: np.ndarray | None):
+    def __init__(
+        self,
+        talker: Talker,
+        data: TrainingData,
+        steps: int,
+        cap: int,
+        seed: int,
+        unseen: np.ndarray | None,
+        frames_per_step: int = 1,
+    ):
         self.talker, self.data, self.steps, self.seed = talker, data, steps, seed
+        self.frames_per_step = frames_per_step
         self.density = DensityControl(talker.config.density, cap)
         self.density.begin(self._count(), talker.device)
         self.optimizer = self._optimizer()
@@ -118,26 +130,25 @@ class Trainer:
         return replace(control, code=control.code + CODE_NOISE * noise)
 
     def step(self) -> StepReport:
-        """One frame forward and back."""
+        """One frame, or several, forward and back."""
         share = self.step_number / self.steps
         stage = stage_at(share)
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step_number)
         torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
-        frame = self.data.frame_at(self.step_number, self.seed)
+        count = self.frames_per_step
+        frames = [self.data.frame_at(self.step_number * count + number, self.seed) for number in range(count)]
         self._set_rates(share)
-        device = self.talker.device
-        target = self.data.picture(frame, device)
-        background = None
-        if self.talker.config.torso == "gt":
-            background = torch.from_numpy(self.data.torso_background(frame)).to(device).permute(2, 0, 1).float() / 255
+        targets = [self.data.picture(frame, self.talker.device) for frame in frames]
         is_static = stage == "static"
-        rendering, splats = self.talker.draw(self._control(frame, stage, generator), background, is_static)
-        loss = self._loss(rendering.image, target, frame, share)
+        renderings, motion = self._draw(frames, [self._control(f, stage, generator) for f in frames], is_static)
+        errors = [self._loss(r.image, t, f, share) for r, t, f in zip(renderings, targets, frames, strict=True)]
+        loss = errors[0] if count == 1 else torch.stack(errors).mean()
         if not is_static:
-            loss = loss + small_motion(splats.motion)
+            loss = loss + small_motion(motion)
         loss.backward()
         if share < DENSITY_UNTIL:
-            self._observe(rendering, frame)
+            for rendering, frame in zip(renderings, frames, strict=True):
+                self._observe(rendering, frame)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step_number += 1
@@ -145,8 +156,22 @@ class Trainer:
             self._densify(generator)
         if share >= REFINE_FROM:
             self._average()
-        error = float(((rendering.image.detach() - target) ** 2).mean())
+        squares = [((r.image.detach() - t) ** 2).mean() for r, t in zip(renderings, targets, strict=True)]
+        error = float(torch.stack(squares).mean())
         return StepReport(stage, float(loss.detach()), -10 * math.log10(max(error, 1e-10)), self._count())
+
+    def _draw(self, frames: list[int], controls: list[Controls], is_static: bool) -> tuple[list[Rendering], Tensor]:
+        """A Rendering of each frame, and the motion; several frames go through the networks and gsplat together."""
+        background = None
+        if self.talker.config.torso == "gt":
+            torsos = np.stack([self.data.torso_background(frame) for frame in frames])
+            background = torch.from_numpy(torsos).to(self.talker.device).permute(0, 3, 1, 2).float() / 255
+        if len(frames) == 1:
+            plate = None if background is None else background[0]
+            rendering, splats = self.talker.draw(controls[0], plate, is_static)
+            return [rendering], splats.motion
+        renderings, splats = self.talker.draw(Controls.stacked(controls), background, is_static)
+        return renderings, splats.motion
 
     def _loss(self, image: Tensor, target: Tensor, frame: int, share: float) -> Tensor:
         """The picture's error; from the refine stage on, sharper."""
@@ -164,12 +189,14 @@ class Trainer:
         """LPIPS, or None where its weights are not on this machine."""
         return load_lpips(self.talker.device)
 
-    def _observe(self, rendering, frame: int) -> None:
-        if not self.density.needs_coverage:
-            self.density.observe(rendering.means2d_grad(), self.talker.size, None)
-        elif self.step_number % COVERAGE_EVERY == 0:
-            weights = region_weights(self.data.labels[frame], self.talker.device)
-            self.density.observe(rendering.means2d_grad(), self.talker.size, rendering.coverage(weights))
+    def _observe(self, rendering: Rendering, frame: int) -> None:
+        """The density statistics of one frame, whose own loss counts: the step's is the mean over its frames."""
+        if self.density.needs_coverage and self.step_number % COVERAGE_EVERY:
+            return
+        gradient, coverage = rendering.means2d_grad() * self.frames_per_step, None
+        if self.density.needs_coverage:
+            coverage = rendering.coverage(region_weights(self.data.labels[frame], self.talker.device))
+        self.density.observe(gradient, self.talker.size, coverage)
 
     def _densify(self, generator: torch.Generator) -> None:
         clouds = self._clouds()

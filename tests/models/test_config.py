@@ -28,7 +28,7 @@ def test_what_is_left_out_has_its_default():
         ({"fusion": "magic"}, "fusion=magic.*gated, concat, region-attention"),
         ({"fusion": None}, "fusion=None"),
         ({"fusion": ["gated"]}, "fusion="),
-        ({"audio": "ears"}, "audio=ears.*mel, hubert, wav2vec2, whisper"),
+        ({"audio": "ears"}, "audio=ears.*mel, viseme, .*, hubert, wav2vec2, whisper"),
         ({"audio": "mel:somewhere"}, "audio=mel:somewhere"),
         ({"audio": None}, "audio=None"),
         ({"density": 3}, "density=3"),

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pgstalker.training.losses import MOUTH_WEIGHT, SSIM_WEIGHT, photometric, pixel_weights, small_motion
+from pgstalker.training.losses import (
+    MOUTH_WEIGHT,
+    SSIM_WEIGHT,
+    WeightedL1,
+    photometric,
+    pixel_weights,
+    small_motion,
+)
 
 CPU = torch.device("cpu")
 
@@ -45,3 +52,16 @@ def test_it_is_l1_and_ssim(pictures):
 def test_small_motion_is_the_mean_square():
     motion = torch.tensor([[1.0, 2.0, 2.0], [0, 0, 0]])
     assert small_motion(motion) == pytest.approx(1e-3 * 4.5)
+
+
+def test_the_weighted_l1_is_its_plain_form_with_its_gradient(pictures):
+    image, target = (picture.double() for picture in pictures)
+    image[:, :4] = target[:, :4]  # where they agree there is no slope
+    weights, results = torch.rand(32, 32, dtype=torch.float64), []
+    for form in (WeightedL1.apply, lambda x, y, w: ((x - y).abs() * w).sum()):
+        leaf = image.clone().requires_grad_()
+        value = form(leaf, target, weights)
+        (2.5 * value).backward()
+        results.append((value.detach(), leaf.grad))
+    for mine, plain in zip(*results, strict=True):
+        torch.testing.assert_close(mine, plain)

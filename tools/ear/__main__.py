@@ -17,7 +17,7 @@ from pgstalker.errors import PgsError
 from pgstalker.files import replacing
 from tools.ear import corpus
 
-PARTS, STEPS = 64, 6000
+PARTS, STEPS = 43, 2600
 FOLDER = Path("build/ear")
 
 

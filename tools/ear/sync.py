@@ -37,7 +37,9 @@ def fit(folder: Path, path: Path = sync.WEIGHTS) -> None:
     found = [sync.sync_ridge(samples, mouth) for samples, mouth in tests]
     near = float(np.mean([abs(one.lag_frames) <= 1 for one in found]))
     print(f"{frames} frames; held-out voices: {len(found)} recordings, lag within 1 frame in {near:.0%},", end=" ")
-    print(f"r {np.mean([one.correlation for one in found]):.2f}, believed {np.mean([o.is_believed for o in found]):.0%}")
+    print(
+        f"r {np.mean([one.correlation for one in found]):.2f}, believed {np.mean([o.is_believed for o in found]):.0%}"
+    )
 
 
 def recordings(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray, bool]]:
@@ -62,5 +64,3 @@ def mouth_of(tracks: np.ndarray) -> np.ndarray:
     at = 0.5 * (tracks[middles - 1] + tracks[middles])
     gap, jaw, rounded, spread = (at[:, TRACKS.index(name)] for name in ("gap", "jaw", "round", "spread"))
     return np.stack([gap, spread - 0.5 * rounded, jaw], 1)
-
-

@@ -153,7 +153,7 @@ def train(folder: Path, steps: int, report: Callable[[dict], None], seed: int = 
 
 def rate(step: int, steps: int) -> float:
     """Learning rate: a short rise, then half a cosine."""
-    return RATE * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6
+    return float(RATE * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + np.cos(np.pi * step / steps)) + 1e-6)
 
 
 @torch.inference_mode()

@@ -1,0 +1,98 @@
+"""One result on disk: a JSON record that the schema describes, and per-frame values in an .npz beside it."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaderboard.metrics.metric import Figure, Metric, Reading, Region
+from leaderboard.schema import validate
+from leaderboard.statistics import DRAWS, block_length, interval, mean_interval
+from pgstalker.errors import ConfigError
+from pgstalker.files import replacing
+
+SCHEMA = "pgstalker-eval/1"
+DIGITS = 6
+
+
+def cell(metric: Metric, figure: Figure, region: Region, reading: Reading, seed: int) -> dict[str, Any]:
+    """One figure as it stands in a record: null with status and reason where there is no value."""
+    entries = len(reading.per_frame) if reading.per_frame is not None else reading.n
+    block = block_length(entries, reading.stride)
+    ci95, is_published = None, reading.details.get("is_published_file", True)
+    if reading.status == "ok" and reading.per_frame is not None and reading.n > 1:
+        ci95 = mean_interval(reading.per_frame, block, seed=seed)
+    elif reading.status == "ok" and reading.resample is not None and reading.n > 1:
+        ci95 = interval(entries, reading.resample, block, seed=seed)
+    details = {name: value for name, value in reading.details.items() if name != "weights_sha256"}
+    return {
+        "value": _rounded(reading.value),
+        "status": reading.status,
+        "reason": reading.reason,
+        "unit": figure.unit,
+        "direction": figure.direction,
+        "region": region,
+        "agg": "mean_frame" if reading.resample is None else "clip",
+        "n": reading.n,
+        "n_missing": reading.n_missing,
+        "stride": reading.stride,
+        "ci95": None if ci95 is None else [_rounded(bound) for bound in ci95],
+        "ci": None if ci95 is None else f"block{block}x{DRAWS}",
+        "impl": metric.implementation(),
+        "weights_sha256": reading.details.get("weights_sha256"),
+        "comparable_to_papers": bool(figure.compares_with_papers and is_published and region == "full"),
+        "details": details,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return round(float(value), DIGITS)
+
+
+def write_record(record: dict[str, Any], series: dict[str, np.ndarray], path: Path) -> None:
+    """Write record and series, whole or not at all; the same content gives the same bytes.
+
+    Raises ConfigError where the record does not fit its schema.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record["per_frame"] = path.with_suffix(".npz").name if series else None
+    validate(record)
+    if series:
+        with replacing(path.with_suffix(".npz")) as temporary:
+            _write_series(temporary, series)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", "utf-8")
+
+
+def _write_series(path: Path, series: dict[str, np.ndarray]) -> None:
+    """As numpy.savez_compressed does, but without the time of day."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, values in sorted(series.items()):
+            content = io.BytesIO()
+            np.save(content, np.asarray(values, np.float32))
+            file.writestr(zipfile.ZipInfo(f"{name}.npy"), content.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+def read_record(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A record and its per-frame values [n] float32 by key. Raises ConfigError where either is damaged."""
+    try:
+        record = json.loads(path.read_text("utf-8"), parse_constant=_no_constant)
+        validate(record)
+        if record["per_frame"] is None:
+            return record, {}
+        with np.load(path.with_name(record["per_frame"]), allow_pickle=False) as file:
+            return record, {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ConfigError(f"{path} is no record of {SCHEMA}: {error}; score it anew") from error
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"it holds {name}, which JSON does not know")

@@ -1,0 +1,153 @@
+"""Records keep to their schema, survive the disk, and hold no number that is none."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from leaderboard.metrics import Reading, cells
+from leaderboard.records import cell, read_record, write_record
+from leaderboard.reported import FOLDER, reported
+from leaderboard.schema import FILES, load, validate
+from pgstalker.errors import ConfigError
+
+
+def some_cell(key: str, reading: Reading) -> dict:
+    metric, figure, region = cells()[key]
+    return cell(metric, figure, region, reading, seed=0)
+
+
+@pytest.fixture
+def record() -> dict:
+    psnr = some_cell("psnr", Reading.mean_of(np.array([30.0, 31.0, np.nan, 33.0])))
+    lpips = some_cell("lpips", Reading(status="weights_missing", reason="put it there"))
+    video = {"file": "a.mkv", "sha256": "0" * 64, "frame_md5": "1" * 32, "codec": "ffv1"}
+    return {
+        "schema": "pgstalker-eval/1",
+        "id": "2f1c1a1e-0000-4000-8000-000000000000",
+        "created": "2026-01-01T00:00:00+00:00",
+        "source": "measured",
+        "status": "ok",
+        "tool": {"name": "t", "version": "1", "commit": None, "dirty": None},
+        "protocol": {
+            "id": "self-full_frame-lossless-v1",
+            "version": 1,
+            "setting": "self",
+            "composite": "full_frame",
+            "codec": "lossless",
+        },
+        "method": {"id": "m"},
+        "clip": {"fps": 25.0, "size": [64, 48], "best_lag": 0, "starts": [0, 0]},
+        "inputs": {"prediction": video, "truth": None, "audio": None},
+        "counts": {"n_pred": 4, "n_gt": None, "n_used": 4, "n_face_missing": None, "n_face_missing_gt": None},
+        "metrics": {"psnr": psnr, "lpips": lpips},
+        "per_frame": None,
+        "speed": None,
+        "env": {
+            "cpu": "c",
+            "gpu": None,
+            "ram_gb": None,
+            "os": "o",
+            "python": "3",
+            "packages": {"torch": None},
+            "threads": 2,
+            "device": "cpu",
+            "precision": "fp32",
+            "seed": 0,
+        },
+        "seconds": 1.0,
+        "warnings": [],
+    }
+
+
+def test_a_record_comes_back_as_it_was_and_twice_the_same_bytes(record, tmp_path):
+    series = {"psnr": np.array([30.0, 31.0, np.nan, 33.0])}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_record(copy.deepcopy(record), series, tmp_path / name / "scores.json")
+    for file in ("scores.json", "scores.npz"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    found, values = read_record(tmp_path / "a" / "scores.json")
+    assert found == record | {"per_frame": "scores.npz"}
+    np.testing.assert_array_equal(values["psnr"], series["psnr"].astype(np.float32))
+
+
+def test_a_cell_tells_mean_interval_and_what_it_left_out(record):
+    psnr, lpips = record["metrics"]["psnr"], record["metrics"]["lpips"]
+    assert psnr["value"] == pytest.approx(31.333333) and (psnr["n"], psnr["n_missing"]) == (3, 1)
+    assert psnr["ci95"][0] < psnr["value"] < psnr["ci95"][1] and psnr["ci"] == "block1x4000"
+    assert psnr["comparable_to_papers"] and psnr["agg"] == "mean_frame"
+    assert lpips["value"] is None and lpips["ci95"] is None and lpips["reason"] == "put it there"
+
+
+DAMAGE = {
+    "metrics/psnr/value": None,
+    "metrics/lpips/value": 0.0,
+    "metrics/lpips/reason": "",
+    "metrics/psnr/status": "fine",
+    "protocol/composite": "half",
+    "inputs/prediction/sha256": "abc",
+    "inputs/prediction/frame_md5": None,
+    "counts/n_used": -1,
+    "clip/size": [64],
+    "schema": "pgstalker-eval/2",
+    "created": None,
+}
+
+
+@pytest.mark.parametrize("place", DAMAGE)
+def test_what_does_not_fit_is_refused_with_its_place(place, record, tmp_path):
+    validate(record)
+    *way, last = place.split("/")
+    target = record
+    for step in way:
+        target = target[step]
+    target[last] = DAMAGE[place]
+    with pytest.raises(ConfigError, match=way[0] if way else last):
+        validate(record)
+    with pytest.raises(ConfigError):
+        write_record(record, {}, tmp_path / "scores.json")
+    assert not (tmp_path / "scores.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": "x"}', '{"schema": "pgstalker-eval/1", "seconds": NaN}'])
+def test_a_damaged_file_is_said(content, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ConfigError):
+        read_record(tmp_path / "a.json")
+
+
+def test_lost_per_frame_values_are_said(record, tmp_path):
+    write_record(record, {"psnr": np.ones(4)}, tmp_path / "a.json")
+    (tmp_path / "a.npz").write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=r"a\.json"):
+        read_record(tmp_path / "a.json")
+
+
+def test_the_schemas_are_schemas():
+    from jsonschema import Draft202012Validator
+
+    for name in FILES:
+        Draft202012Validator.check_schema(load(name))
+
+
+def test_reported_figures_bear_source_and_state():
+    rows = reported()
+    assert len(rows) == 40
+    known = {"PGSTalker": 35.32, "AD-NeRF": 30.75}
+    for method, value in known.items():
+        assert any(row["method"] == method and row["metrics"].get("psnr") == value for row in rows)
+    assert all(row["source"]["paper"] and row["verified"] for row in rows)
+    assert [row["metrics"] for row in rows if row["verified"] == "no_number_found"] == [{}]
+    assert {row["table"] for row in rows} == {"self", "cross"}
+
+
+def test_a_damaged_file_of_reported_figures_is_said(tmp_path):
+    content = json.loads((FOLDER / "self_driven.json").read_text())
+    content["rows"][0]["metrics"]["psnr"] = "high"
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="rows/0/metrics/psnr"):
+        reported(tmp_path)

@@ -42,7 +42,7 @@ fidelity: .venv/.installed   ## prepare, train, render and judge one clip (CLIP=
 	$(BIN)/python benchmarks/fidelity.py $(CLIP)
 
 sample-data: .venv/.installed-presenter   ## make sample_data/ anew: draw the presenters, train them, let them speak
-	$(BIN)/python tools/make_sample_data.py
+	$(BIN)/python -m tools.make_sample_data
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v != (3, 11) and f"Python 3.11 is needed, not {v[0]}.{v[1]}; say make PYTHON=python3.11")'

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import tyro
-
-from pgstalker.errors import PgsError
+from pgstalker.command_line import run
 
 
 @dataclass
@@ -111,16 +109,7 @@ class Metrics:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        tyro.cli(Score | Metrics, args=arguments, prog="leaderboard", description=__doc__).run()
-    except PgsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    return 0
+    return run(Score | Metrics, "leaderboard", __doc__, arguments, logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pgstalker.errors import ConfigError, PgsError
+from pgstalker.command_line import run
+from pgstalker.errors import ConfigError
 
 
 @dataclass
@@ -232,18 +232,7 @@ def _pairs(switches: tuple[str, ...]) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        tyro.cli(
-            Prepare | Train | Render | Bake | Export | Bench, args=arguments, prog="pgstalker", description=__doc__
-        ).run()
-    except PgsError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
-    return 0
+    return run(Prepare | Train | Render | Bake | Export | Bench, "pgstalker", __doc__, arguments)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Make sample_data/ anew and say where the outcome differs from what is there.
 
-    python tools/make_sample_data.py [--presenters mira olu] [--retrain]
+    python -m tools.make_sample_data [--presenters mira olu] [--retrain]
 
 Everything is made by this repository's programs from data that may be given away: the presenters' clips with their
 exact truth, avatars trained on them, speech that nobody was trained on, and a video of an avatar speaking. Work lies in
@@ -151,7 +151,7 @@ def write_manifest(presenters: list[str]) -> None:
                 "sample_rate_hz": SAMPLE_RATE_HZ,
                 "licence": "CC0-1.0",
                 "voice": _voice(find(VOICES[drive].voice)),
-                "made_with": "python tools/make_sample_data.py",
+                "made_with": "python -m tools.make_sample_data",
             }
             for drive in DRIVES
         },

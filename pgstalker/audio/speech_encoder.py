@@ -16,6 +16,7 @@ import hashlib
 import json
 import logging
 import math
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ LIMIT = 4.0
 WHISPER_HOP, WHISPER_FFT = 160, 400
 
 
-class SpeechEncoder:
+class SpeechEncoder(ABC):
     """The front end of one pretrained model; AudioFeatures says what its methods do.
 
     reference: a folder in the format of save_pretrained, the name of such a folder in $PGSTALKER_MODELS, or a hub id.
@@ -90,8 +91,9 @@ class SpeechEncoder:
         return int(self._setting("hidden_size"))
 
     @property
+    @abstractmethod
     def step_samples(self) -> int:
-        raise NotImplementedError
+        """Sound between two hidden states."""
 
     @property
     def steps_per_frame(self) -> int:
@@ -185,13 +187,13 @@ class SpeechEncoder:
         margin = MARGIN_FRAMES * self.steps_per_frame
         return self.hidden(samples, -(-len(samples) // FRAME_SAMPLES))[margin:-margin]
 
+    @abstractmethod
     def _prepared(self, samples: np.ndarray) -> np.ndarray:
         """What chunks are cut from: all that depends on the whole recording is done here, so that no seam shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _states(self, prepared: np.ndarray, first: int, count: int) -> np.ndarray:
         """Hidden states [count * steps, width] of `count` frames from frame `first` on, heard by themselves."""
-        raise NotImplementedError
 
     def _in_chunks(self, prepared: np.ndarray, frames: int, chunk_s: float = CHUNK_S) -> np.ndarray:
         """All frames in chunks of chunk_s that overlap and are faded into each other."""

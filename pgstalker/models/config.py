@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 
 from pgstalker.errors import ConfigError
+from pgstalker.types import Camera
 
 SWITCHES = {
     "fusion": ("gated", "concat", "region-attention"),
@@ -25,7 +26,7 @@ class TalkerConfig:
     """size: px of the square picture. counts: Gaussians per branch. resolution: tri-plane cells a side.
     baked: deformations stored for each Gaussian of the head (avatar/bake.py), 0 for none.
     attention_frames: neighbours that the hearing attends to; of 2 one is past and none to come, which costs no
-    look-ahead and hears as well as 3 (benchmarks/hearing.py)."""
+    look-ahead."""
 
     size: int
     focal_px: float
@@ -40,6 +41,11 @@ class TalkerConfig:
     resolution: int = 40
     baked: int = 0
     counts: dict[str, int] = field(default_factory=lambda: {"face": 0, "mouth": 0, "torso": 0})
+
+    @property
+    def camera(self) -> Camera:
+        """The camera that films it: the picture's middle is the optical axis."""
+        return Camera(self.focal_px, self.size, self.size, self.size / 2, self.size / 2)
 
     def __post_init__(self):
         check_switches({name: getattr(self, name) for name in SWITCHES})

@@ -8,6 +8,7 @@ All three end in the same deformation head, so that a comparison of fusions comp
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -17,14 +18,16 @@ from torch.nn import functional as F
 from pgstalker.models.layout import ATTEND_AUDIO, ATTEND_EYES, HIDDEN
 
 
-class Fusion(nn.Module):
+class Fusion(nn.Module, ABC):
     """The common form: still and join, one after the other."""
 
+    @abstractmethod
     def still(self, x: Tensor) -> tuple[Tensor, ...]:
-        raise NotImplementedError
+        """What no frame changes of the spatial features x."""
 
+    @abstractmethod
     def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The fused features of one frame or of several."""
 
     def forward(self, x: Tensor, audio: Tensor, eyes: Tensor) -> Tensor:
         return self.join(self.still(x), audio, eyes)

@@ -117,8 +117,7 @@ class Talker(nn.Module):
 
     @property
     def camera(self) -> Camera:
-        size = self.config.size
-        return Camera(self.config.focal_px, size, size, size / 2, size / 2)
+        return self.config.camera
 
     @property
     def device(self) -> torch.device:

@@ -104,8 +104,7 @@ class Player:
 
     @property
     def camera(self) -> Camera:
-        size = self.config.size
-        return Camera(self.config.focal_px, size, size, size / 2, size / 2)
+        return self.config.camera
 
     @property
     def plate(self) -> np.ndarray:

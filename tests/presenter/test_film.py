@@ -24,14 +24,14 @@ def plain(body):
 @pytest.fixture
 def film(plain, monkeypatch, stage_of):
     from tools.presenter import film as module
-    from tools.presenter.performance import Performance, enact
+    from tools.presenter.performance import enact
 
     samples = np.zeros(16000 * 4, np.float32)
     from tools.voices import Phone
 
-    performance: Performance = enact(samples, [Phone(0, 1, ""), Phone(1, 2, "ɑ"), Phone(2, 4, "")], seed=1)
+    performance = enact(samples, [Phone(0, 1, ""), Phone(1, 2, "ɑ"), Phone(2, 4, "")], seed=1)
     monkeypatch.setattr(module, "perform_role", lambda name: performance)
-    monkeypatch.setattr(module, "_look", lambda name: plain)
+    monkeypatch.setattr(module, "find_look", lambda name: plain)
     monkeypatch.setattr(module, "STRETCH", 3)
     return module
 
@@ -93,3 +93,24 @@ def test_a_frontal_head_is_the_identity(plain):
     turned = _camera_from_head(figure.skeleton.head_matrix(Pose(head_rotation_deg=(10, 0, 0))), np.zeros(3))
     # Yaw to the figure's left is to the picture's right: the nose (head -z, towards the camera) moves to +x.
     assert (turned[:3, :3] @ [0, 0, -1.0])[0] > 0.1
+
+
+def test_a_sheet_has_twelve_views(plain, stage_of, tmp_path, monkeypatch):
+    from PIL import Image
+
+    from tools.presenter import sheet
+
+    monkeypatch.setattr(sheet, "find_look", lambda name: plain)
+    sheet.draw_sheet("olu", tmp_path / "sheet.jpg", size=48)
+    with Image.open(tmp_path / "sheet.jpg") as picture:
+        assert picture.size == (4 * 48, 3 * 48)
+        pixels = np.asarray(picture, float)
+    views = pixels.reshape(3, 48, 4, 48, 3).transpose(0, 2, 1, 3, 4).reshape(12, -1)
+    assert len(sheet.VIEWS) == 12 and all(np.abs(views[0] - view).mean() > 0.2 for view in views[1:])
+
+
+def test_a_stranger_is_named(body):
+    from tools.presenter.looks import find_look
+
+    with pytest.raises(ConfigError, match="no presenter 'nobody': there are mira"):
+        find_look("nobody")

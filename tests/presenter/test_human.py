@@ -72,7 +72,7 @@ def test_landmarks_are_where_their_names_say(body):
     assert right.centre[0] < 0 < left.centre[0] and 1.2 < right.radius < 1.7
 
 
-def test_sixteen_teeth_a_side_lie_inside_the_mouth(body):
+def test_teeth_lie_inside_the_mouth(body):
     from tools.presenter.human import load_base
     from tools.presenter.parts import LANDMARKS, denture
 

@@ -25,7 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.ear", description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=("speak", "train", "sync"))
     parser.add_argument("--parts", type=int, default=PARTS, help=f"of {corpus.PART} utterances each")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of training; about 0.2 s each on one core")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of training")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where speech and checkpoints are kept")
     arguments = parser.parse_args()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,8 +43,3 @@ def score(outputs: Tensor, visemes: Tensor, tracks: Tensor, classes: int) -> Ten
     """Cross entropy of the viseme posteriors plus squared error of the tracks."""
     entropy = F.cross_entropy(outputs[..., :classes].flatten(0, -2), visemes.flatten(), label_smoothing=0.05)
     return 0.5 * entropy + F.mse_loss(outputs[..., classes:], tracks)
-
-
-def one_thread() -> None:
-    """Small layers gain nothing from a second thread, which others need."""
-    torch.set_num_threads(1)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.presenter.stage import Mesh
-from tools.presenter.surface import Normals
+from tools.presenter.surface import Normals, halved
 
 
 @dataclass(frozen=True)
 class Garment:
-    """neckline: depths below the chin, cm, at the front, side and back; vee: how pointed the front is 0..1; opening:
-    half width in cm of a jacket's open front (0: closed); offset cm from the body; weave: knit ribs per cm."""
+    """neckline: depths below the chin, cm, at the front, side and back; vee: how pointed the front is 0..1; collar:
+    no shoulder is bare further than this from the middle, cm; offset cm from the body; weave: knit ribs per cm."""
 
     front: float = 9.5
     side: float = 5.5
@@ -48,7 +48,7 @@ def cut(garment: Garment, surface, rest, normals, skeleton, marks) -> Piece:
     keep = (inside[surface.quads] > -1.5).all(axis=1) & (rest[surface.quads, 1] < marks["chin"][1] + 1).all(axis=1)
     used, index = np.unique(surface.quads[keep], return_inverse=True)
     quads = index.reshape(-1, 4)
-    triangles = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.uint32)
+    triangles = halved(quads)
     field = inside[used]
     rounded = garment.hem * np.exp(-((field - 0.6) ** 2) / 0.45)
     points = rest[used]

@@ -236,7 +236,7 @@ class Figure:
         plain = {"hair_color": brow_color, "tip_color": brow_color, "shine": 0.3}
         self.stage.add("brows", Strands(*self.brows.strands(), 0.026, plain))
         black = {"hair_color": (0.012, 0.009, 0.008), "tip_color": (0.02, 0.015, 0.012), "shine": 0.2}
-        self.stage.add("lashes", Strands(*self.lashes.strands(self.control, 0.0), 0.022, black))
+        self.stage.add("lashes", Strands(*self.lashes.strands(self.control), 0.022, black))
 
     def _build_clothes(self) -> None:
         self.garments = {}
@@ -307,8 +307,7 @@ class Figure:
         eyes = self.eye_mesh.rest @ head[:3, :3].T + head[:3, 3]
         self.stage.move("eyes", eyes, self.eye_normals @ head[:3, :3].T)
         self.stage.bend("brows", *self.brows.moved(rest)[:2])
-        blink = np.mean([pose.units.get(f"eyeBlink{s}", pose.units.get("eyeBlink", 0.0)) for s in ("Left", "Right")])
-        self.stage.bend("lashes", *self.lashes.strands(control, float(blink))[:2])
+        self.stage.bend("lashes", *self.lashes.strands(control)[:2])
         for name, piece in self.garments.items():
             self.stage.move(name, *piece.posed(self.skeleton, pose))
 
@@ -342,7 +341,7 @@ class Figure:
         axes = axes / np.linalg.norm(axes, axis=1, keepdims=True) @ head[:3, :3].T
         centres = np.stack([eye.centre for eye in self.eyes]) @ head[:3, :3].T + head[:3, 3]
         eyes = {"iris": (*self.look.iris, self.eyes[0].iris_angle), "gaze": axes, "eyeball": centres}
-        return self.stage.draw(self._models(pose), head[:3, 3] + head[:3, :3] @ [0.0, 0.0, 0.0], {"eyes": eyes})
+        return self.stage.draw(self._models(pose), head[:3, 3], {"eyes": eyes})
 
 
 def _jaw(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from pgstalker.media import VideoWriter, read_frames
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
 from tools.presenter.cast import perform_role
 from tools.presenter.figure import Figure, Look, Pose
-from tools.presenter.looks import read_looks, studio_of
+from tools.presenter.looks import find_look, studio_of
 from tools.presenter.parts import LANDMARKS
 from tools.presenter.performance import Performance
 from tools.presenter.stage import Stage
@@ -34,7 +34,7 @@ def film(name: str, folder: Path, *, size: int = 512, frames: int | None = None,
     """
     from tqdm import tqdm
 
-    look = _look(name)
+    look = find_look(name)
     performance = perform_role(name)
     count = min(frames or performance.frames, performance.frames)
     parts = folder / f"{name}.parts"
@@ -56,13 +56,6 @@ def film(name: str, folder: Path, *, size: int = 512, frames: int | None = None,
     save_truth(folder / f"{name}.truth.npz", look, performance, size, count)
     shutil.rmtree(parts)
     return clip
-
-
-def _look(name: str) -> Look:
-    looks = read_looks()
-    if name not in looks:
-        raise ConfigError(f"no presenter '{name}': there are {', '.join(looks)}")
-    return looks[name]
 
 
 def program_digest() -> str:

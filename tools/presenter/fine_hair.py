@@ -87,7 +87,7 @@ class Lashes:
         seeds = np.broadcast_to(rng.random((total, 1)), along.shape)
         self.strand = np.stack([along, seeds, np.zeros_like(seeds)], axis=-1)
 
-    def strands(self, control: np.ndarray, blink: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def strands(self, control: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """position, tangent, strand for control vertices [V, 3]."""
         out = []
         for grid, place, reach, slant in self.rows:

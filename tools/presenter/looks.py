@@ -25,6 +25,14 @@ def read_looks(path: Path = LOOKS) -> dict[str, Look]:
     return {name: _look(name, dict(entry)) for name, entry in table.items()}
 
 
+def find_look(name: str) -> Look:
+    """Raises ConfigError for somebody who is not in the cast."""
+    looks = read_looks()
+    if name not in looks:
+        raise ConfigError(f"no presenter '{name}': there are {', '.join(looks)}")
+    return looks[name]
+
+
 def studio_of(look: Look) -> Studio:
     """The studio that a look is filmed in."""
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in look.studio.items()}

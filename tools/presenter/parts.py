@@ -8,7 +8,7 @@ import numpy as np
 
 from tools.presenter.human import load_base, load_target
 
-# Crown widths and heights from the middle outwards, cm (Wheeler's averages, rounded).
+# Crown widths and heights from the middle outwards, cm (about the averages of dental anatomy).
 UPPER_TEETH = ((0.86, 1.02), (0.66, 0.92), (0.76, 1.00), (0.70, 0.86), (0.68, 0.80), (0.98, 0.74), (0.95, 0.70))
 LOWER_TEETH = ((0.53, 0.88), (0.58, 0.90), (0.68, 1.00), (0.70, 0.86), (0.70, 0.80), (1.08, 0.74), (1.02, 0.70))
 
@@ -39,16 +39,13 @@ def eyeballs(vertices: np.ndarray) -> tuple[Eyeball, Eyeball]:
     return balls[0], balls[1]
 
 
-def grid_mesh(points: np.ndarray, close_rows: bool = False) -> np.ndarray:
+def grid_mesh(points: np.ndarray) -> np.ndarray:
     """Triangles [.., 3] of a grid of points [R, C, ..] whose columns close into rings."""
     rows, columns = points.shape[:2]
     index = np.arange(rows * columns).reshape(rows, columns)
     a, b = index[:-1], np.roll(index, -1, axis=1)[:-1]
     c, d = index[1:], np.roll(index, -1, axis=1)[1:]
     quads = [(a, b, c), (b, d, c)]
-    if close_rows:
-        a, b, c, d = index[-1:], np.roll(index, -1, axis=1)[-1:], index[:1], np.roll(index, -1, axis=1)[:1]
-        quads += [(a, b, c), (b, d, c)]
     return np.concatenate([np.stack(q, axis=-1).reshape(-1, 3) for q in quads])
 
 

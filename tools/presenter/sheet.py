@@ -8,7 +8,7 @@ import numpy as np
 
 from pgstalker.files import replacing
 from tools.presenter.figure import Figure, Pose
-from tools.presenter.looks import read_looks, studio_of
+from tools.presenter.looks import find_look, studio_of
 from tools.presenter.stage import Stage
 
 CALM = {"mouthSmile": 0.12, "eyeSquint": 0.08}
@@ -38,7 +38,7 @@ def draw_sheet(name: str, path: Path, *, size: int = 384) -> None:
     """Twelve views in four columns, as JPEG. A closer view is (x, y, width) as shares of the picture."""
     from PIL import Image
 
-    look = read_looks()[name]
+    look = find_look(name)
     views = []
     for zoom in (False, True):
         chosen = [key for key, (_, box) in VIEWS.items() if (box is not None) == zoom]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix, identity
+from scipy.sparse import coo_matrix, csr_matrix, identity, vstack
 
 
 @dataclass
@@ -22,7 +22,7 @@ class Surface:
     @property
     def triangles(self) -> np.ndarray:
         """[2F, 3] uint32."""
-        return np.concatenate([self.quads[:, [0, 1, 2]], self.quads[:, [0, 2, 3]]]).astype(np.uint32)
+        return halved(self.quads)
 
     def subdivided(self, times: int = 1) -> Surface:
         """Catmull and Clark 1978, with the usual rule for borders."""
@@ -63,7 +63,7 @@ def _catmull_clark(quads: np.ndarray, count: int) -> tuple[csr_matrix, np.ndarra
     rim_mean = _matrix(rim.ravel(), rim[:, ::-1].ravel(), 0.125, (count, count)) + 0.75 * identity(count)
     vertex_points = _diagonal(~on_border) @ smooth + _diagonal(on_border) @ rim_mean
 
-    stacked = _stack([vertex_points, edge_points, face_points])
+    stacked = vstack([vertex_points, edge_points, face_points], format="csr")
     e = count + edge_of_side
     f = np.broadcast_to(count + len(edges) + np.arange(faces)[:, None], (faces, 4))
     new = np.stack([quads, e, f, np.roll(e, 1, axis=1)], axis=-1).reshape(-1, 4)
@@ -80,10 +80,9 @@ def _diagonal(values) -> csr_matrix:
     return _matrix(index, index, np.asarray(values, np.float64), (len(values), len(values)))
 
 
-def _stack(parts) -> csr_matrix:
-    from scipy.sparse import vstack
-
-    return vstack(parts, format="csr")
+def halved(quads: np.ndarray) -> np.ndarray:
+    """Quads [F, 4] as triangles [2F, 3] uint32."""
+    return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.uint32)
 
 
 class Normals:

@@ -6,7 +6,7 @@ layout(location = 0) out vec4 out_irradiance;  // rgb and how far light scatters
 layout(location = 1) out vec4 out_albedo;
 layout(location = 2) out vec4 out_gloss;
 uniform int kind;  // 0 skin, 1 eye, 2 wet (teeth, gums, tongue), 3 cloth
-uniform vec4 iris;      // eyes: colour, radius in cm
+uniform vec4 iris;      // eyes: colour, angle from the axis to its rim
 uniform vec3 gaze[2];   // eyes: optical axes, right then left
 uniform vec3 eyeball[2];
 uniform float weave;
@@ -59,7 +59,7 @@ void main() {
     }
 
     vec3 irradiance = ambient(n) * ao;
-    float shine = 0.0; vec3 glossy = vec3(0.0);
+    vec3 glossy = vec3(0.0);
     for (int i = 0; i < LIGHTS; ++i) {
         vec3 l = light_direction[i];
         float wrap = kind == 0 ? 0.10 : (kind == 3 ? 0.15 : 0.2);

@@ -1,0 +1,28 @@
+"""What every command line of the project does with a command: run it, and end in one line where a person erred."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+from pgstalker.errors import PgsError
+
+
+def run(commands: Any, program: str, about: str | None, arguments: list[str] | None, level: int = logging.INFO) -> int:
+    """Parse `arguments` (default: the process's) into one of `commands`, dataclasses with run(); returns the exit code.
+
+    A PgsError is one line and its own code, Ctrl-C is 130.
+    """
+    import tyro
+
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
+    try:
+        tyro.cli(commands, args=arguments, prog=program, description=about).run()
+    except PgsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0

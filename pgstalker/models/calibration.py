@@ -4,7 +4,7 @@ Quantile matching: predictions that were made without having seen the frame (cro
 quantile, on what the mouth really did. A monotone map per code element, so that order, and so timing, is untouched.
 
 A prediction that is wrong half the time still must close the lips as often as not: CLOSING takes low quantiles of the
-heard aperture to lower ones of the true, so that about 27 % of frames close where 20 % did. benchmarks/hearing.py
+heard aperture to lower ones of the true, so that more frames close than did. benchmarks/hearing.py
 measures what that does to closure.
 """
 

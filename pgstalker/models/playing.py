@@ -4,7 +4,7 @@ once per drive     what is static in the networks (Talker.still), opacities, col
 each batch         network ─► Gaussians [B, N, ...] ─► one rasterizer call ─► uint8 on the device ─► host
                    \\__ a CUDA graph __/
 
-On CUDA the network is a hundred small kernels: recorded once as a graph for the batch's fixed shape it is one launch,
+On CUDA the network is many small kernels: recorded once as a graph for the batch's fixed shape it is one launch,
 and the last batch is padded to that shape. The rasterizer stays outside, since gsplat asks the host how many
 intersections there are. The networks run in half precision; places, poses and pictures do not.
 """
@@ -86,8 +86,8 @@ def _network(talker: Talker, kind: type[Controls]) -> Replayed:
 
 
 def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Half precision for networks on CUDA. float16, not bfloat16: a face's motion is small against its range, and
-    bfloat16's 8 bits are 0.05 px of it. No cache: what a graph records must not point into one."""
+    """Half precision for networks on CUDA. float16, not bfloat16: places need more than bfloat16's
+    8 bits. No cache: what a graph records must not point into one."""
     return torch.autocast("cuda", torch.float16, cache_enabled=False) if device.type == "cuda" else nullcontext()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from pgstalker.audio.sync import sync_ridge
 
 BELIEVED = 0.3
-"""95 of 100 pairs of a real clip's mouth (6 to 20 s) with another real clip's sound stay below."""
+"""Above what mouths of real clips were seen to reach with other people's sound."""
 WORTH = 2
 
 

@@ -102,11 +102,16 @@ class Render:
     """Which part of the subject."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = 0
+    label: bool = True
+    """With --audio: the words "AI-generated" in a corner of the picture."""
+    credentials: bool = True
+    """With --audio: signed content credentials (C2PA) in the file."""
     switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
     """bake=on|off: play the baked deformations of a baked avatar (on, where there are some) or its networks"""
 
     def run(self) -> None:
         from pgstalker.avatar import Avatar, render_audio, render_subject
+        from pgstalker.provenance import Marks
 
         if (self.audio is None) == (self.subject is None):
             raise ConfigError("render needs either --audio FILE or --subject SUBJECT")
@@ -114,7 +119,8 @@ class Render:
         avatar.choose(_pairs(self.switches))
         with _Bar("render") as bar:
             if self.audio is not None:
-                receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, progress=bar.show)
+                marks = Marks(self.label, self.credentials)
+                receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, marks=marks, progress=bar.show)
             elif self.subject is not None:
                 receipt = render_subject(avatar, self.subject, self.out, frames=self.frames, progress=bar.show)
         print(f"{self.out}: {receipt['frames']} frames, {receipt['frames_per_second']:.1f} frames/s")

@@ -10,6 +10,14 @@ from pgstalker.types import FPS, SAMPLE_RATE_HZ, TORSO_MOTION
 TINY_SIZE = 64
 
 
+@pytest.fixture(scope="session", autouse=True)
+def config_of_its_own(tmp_path_factory):
+    """Keys for content credentials are made in a folder of the tests, not in the person's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGSTALKER_CONFIG", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_avatar():
     """An avatar that never saw a person: a ball of skin-coloured Gaussians over a grey plate, moving as a head does."""

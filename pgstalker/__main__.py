@@ -38,15 +38,16 @@ class Prepare:
 
 @dataclass
 class Train:
-    """Train an avatar of a prepared subject."""
+    """Train an avatar of a prepared subject, or a method that it is compared with."""
 
     subject: tyro.conf.Positional[Path]
     """A folder made by `prepare`."""
     out: Path
     """The avatar folder to write."""
-    method: Literal["pgstalker"] = "pgstalker"
-    preset: Literal["quick", "default", "paper"] = "quick"
-    """quick: 256 px, minutes on 2 cores. default: 512 px. paper: the paper's iterations."""
+    method: str = "pgstalker"
+    """Whose: pgstalker, or another of pgstalker/baselines/."""
+    preset: Literal["quick", "compare", "default", "paper"] = "quick"
+    """quick: 256 px, minutes on 2 cores. compare: twice as long. default: 512 px. paper: the paper's iterations."""
     steps: int | None = None
     """Training steps, in place of the preset's."""
     minutes: float | None = None
@@ -67,8 +68,9 @@ class Train:
         from pgstalker.preflight import check_python
 
         check_python("train", "torch")
-        from pgstalker.training import TrainingRequest, train
+        from pgstalker.method import TrainingRequest, method
 
+        chosen = method(self.method)
         request = TrainingRequest(
             preset=self.preset,
             size=self.size,
@@ -81,9 +83,9 @@ class Train:
             frames_per_step=self.frames_per_step,
         )
         with _Bar("train") as bar:
-            avatar = train(self.subject, self.out, request, bar.show)
-        facts = avatar.provenance
-        print(f"{self.out}: {facts['gaussians']} Gaussians, {facts['steps']} steps, {facts['seconds']:.0f} s")
+            facts = chosen.train(self.subject, self.out, request, bar.show).provenance
+        gaussians = f"{facts['gaussians']} Gaussians, " if "gaussians" in facts else ""
+        print(f"{self.out}: {gaussians}{facts['steps']} steps, {facts['seconds']:.0f} s")
 
 
 @dataclass

@@ -3,7 +3,14 @@
 from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
 from pgstalker.avatar.export import export_ply
 from pgstalker.avatar.format import Avatar, IdleMotion
-from pgstalker.avatar.render import RenderCancelled, render_audio, render_subject, render_video, true_torsos
+from pgstalker.avatar.render import (
+    RenderCancelled,
+    plate_picture,
+    render_audio,
+    render_subject,
+    render_video,
+    true_torsos,
+)
 
 __all__ = [
     "Avatar",
@@ -12,6 +19,7 @@ __all__ = [
     "drive_from_audio",
     "drive_from_subject",
     "export_ply",
+    "plate_picture",
     "render_audio",
     "render_subject",
     "render_video",

@@ -145,14 +145,18 @@ def render_subject(
     return render_video(avatar, drive, samples, out, progress=progress, backgrounds=backgrounds)
 
 
+def plate_picture(avatar: Avatar) -> np.ndarray:
+    """The background plate [H, W, 3] float32 in [0, 1], whichever kind of talker holds it."""
+    channels = (channel.cpu() if hasattr(channel, "cpu") else channel for channel in avatar.talker.plate)
+    return np.stack([np.asarray(channel) for channel in channels], -1)
+
+
 def true_torsos(avatar: Avatar, subject: Subject, frames: str) -> Iterator[np.ndarray] | None:
     """Backgrounds [H, W, 3] uint8 for an avatar without a torso of its own (torso=gt); None for all others."""
     if avatar.talker.config.torso != "gt":
         return None
     start = subject.train_frames if frames == "held-out" else 0
     size = avatar.talker.size
-    plate = np.stack(
-        [np.asarray(channel.cpu() if hasattr(channel, "cpu") else channel) for channel in avatar.talker.plate], -1
-    )
+    plate = plate_picture(avatar)
     pairs = zip(subject.read_frames(size=size, start=start), subject.read_labels(size=size, start=start), strict=True)
     return (torso_over(plate, picture, labels) for picture, labels in pairs)

@@ -8,6 +8,7 @@ the same grouped network: they calibrate the amplitude and give the renderer cod
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +17,6 @@ from pgstalker.audio.features import AudioFeatures, quiet_features
 from pgstalker.measures import pearson
 from pgstalker.models.audio_encoder import AudioEncoder, neighbours
 from pgstalker.models.calibration import CLOSING, Calibration
-from pgstalker.models.config import TalkerConfig
 
 FOLDS = 4
 MEMBERS_PER_FOLD = 2
@@ -34,6 +34,16 @@ SILENCE_SHARE = 0.06
 QUIET_QUANTILE = 0.05
 
 
+class EarShape(Protocol):
+    """What of a model's configuration decides its audio encoder: neighbours attended to, and networks side by side."""
+
+    @property
+    def attention_frames(self) -> int: ...
+
+    @property
+    def members(self) -> int: ...
+
+
 @dataclass
 class Hearing:
     """The trained encoder, and for each training frame the code that members which never saw it predict [T, C]."""
@@ -46,7 +56,7 @@ def train_hearing(
     features: AudioFeatures,
     samples: np.ndarray,
     codes: np.ndarray,
-    config: TalkerConfig,
+    shape: EarShape,
     epochs: int,
     seed: int,
     progress=None,
@@ -61,7 +71,7 @@ def train_hearing(
     statistics = features.measure(samples)
     variants = torch.stack(
         [
-            neighbours(torch.from_numpy(features.extract(samples, frames, statistics, s)), config.attention_frames)
+            neighbours(torch.from_numpy(features.extract(samples, frames, statistics, s)), shape.attention_frames)
             for s in SHIFTS
         ]
     )
@@ -69,8 +79,8 @@ def train_hearing(
     target = torch.from_numpy(codes)
     usable = np.ones(frames, bool) if valid is None else valid
     closed = target[usable & (codes[:, 0] <= np.quantile(codes[usable, 0], QUIET_QUANTILE))].mean(0)
-    pools = [pool[usable[pool]] for pool in _pools(frames, config.members)]
-    encoder = AudioEncoder(features.channels, features.window, config.attention_frames, codes.shape[1], len(pools))
+    pools = [pool[usable[pool]] for pool in _pools(frames, shape.members)]
+    encoder = AudioEncoder(features.channels, features.window, shape.attention_frames, codes.shape[1], len(pools))
     optimizer = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.05)
     steps = epochs * frames // BATCH
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
@@ -95,7 +105,7 @@ def train_hearing(
     encoder.eval()
     with torch.no_grad():
         predicted = torch.cat([encoder(part) for part in variants[SHIFTS.index(0)].split(512)], 1).numpy()
-    return Hearing(encoder.kept(list(range(config.members))), _unseen(predicted, pools, config.members, frames))
+    return Hearing(encoder.kept(list(range(shape.members))), _unseen(predicted, pools, shape.members, frames))
 
 
 def calibrate(calibration: Calibration, unseen: np.ndarray, true: np.ndarray) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,45 +19,25 @@ from pgstalker.devices import choose_device, one_torch_thread
 from pgstalker.errors import ConfigError
 from pgstalker.files import sweep
 from pgstalker.gaussians.initialise import Initialiser
+from pgstalker.method import Progress, TrainingRequest
 from pgstalker.models.config import TalkerConfig, check_switches
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Talker
 from pgstalker.rendering.numba_runtime import thread_count
 from pgstalker.subject import Subject
-from pgstalker.training import checkpoint
+from pgstalker.training import checkpoint, loop
 from pgstalker.training.data import TrainingData
 from pgstalker.training.hearing import calibrate, train_hearing
 from pgstalker.training.presets import SHARES, Preset, preset
+from pgstalker.training.session import data_digests
 from pgstalker.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-CHECKPOINT_SECONDS = 30
 END_TO_END_CODE = 16
-TRIAL_STEPS = 60
 FRAMES_PER_STEP = {"cpu": 1, "cuda": 4}
 """Where none are asked for. On the CPU frames cost their time one by one; on CUDA four fill the device that one leaves
 half idle."""
 MOST_FRAMES = 64
-
-Progress = Callable[[str, float, dict], None]
-"""Called with the stage's name, its share done in [0, 1], and numbers to show."""
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """What a person asks for. size, steps: in place of the preset's. minutes: measure this machine first and choose
-    the steps that fit (the avatar records them, and steps=N repeats the run). switches: see models.config.SWITCHES.
-    frames_per_step: None takes FRAMES_PER_STEP of the device."""
-
-    preset: str = "quick"
-    size: int | None = None
-    steps: int | None = None
-    minutes: float | None = None
-    device: str = "auto"
-    switches: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
-    resume: bool = False
-    frames_per_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +62,8 @@ def train(
 ) -> Avatar:
     """Train an avatar of a prepared subject and save it in `out`.
 
-    A checkpoint beside `out` is kept up to date at least every CHECKPOINT_SECONDS; resume takes it up where there is
-    one. Raises SubjectError, ConfigError, AvatarError where something else stands in `out`.
+    A checkpoint beside `out` is kept up to date at least every loop.CHECKPOINT_SECONDS; resume takes it up where there
+    is one. Raises SubjectError, ConfigError, AvatarError where something else stands in `out`.
     """
     request, out = request or TrainingRequest(), Path(out)
     chosen = preset(request.preset)
@@ -122,8 +101,8 @@ def train(
         if request.resume:
             log.info("nothing to resume (no %s): training starts at the beginning", path)
         trainer, spent = _fresh(options, data, subject, chosen, device, report), 0.0
-        _save(trainer, path, options, time.monotonic() - started)  # stage A of a long clip takes minutes
-    _run(trainer, path, options, report, spent + time.monotonic() - started)
+        loop.save(trainer, path, asdict(options), time.monotonic() - started)  # stage A of a long clip takes minutes
+    loop.run(trainer, path, asdict(options), report, spent + time.monotonic() - started)
     talker = trainer.finish()
     avatar = _avatar(talker, data, subject, options, spent + time.monotonic() - started)
     avatar.save(out)
@@ -148,44 +127,6 @@ def _check_numbers(request: TrainingRequest, width: int) -> None:
         raise ConfigError(f"seed {request.seed} is not possible; give a number from 0 to {2**32 - 1}")
 
 
-def _run(trainer: Trainer, path: Path, options: TrainingOptions, report: Progress, spent: float) -> None:
-    """Steps to the end, with checkpoints and progress (loss and PSNR are running means)."""
-    started = last_saved = last_told = time.monotonic()
-    first, loss, psnr = trainer.step_number, None, None
-    while trainer.step_number < trainer.steps:
-        result = trainer.step()
-        loss = result.loss if loss is None else 0.98 * loss + 0.02 * result.loss
-        psnr = result.psnr if psnr is None else 0.98 * psnr + 0.02 * result.psnr
-        now = time.monotonic()
-        if now - last_told > 0.5 or trainer.step_number == trainer.steps:
-            last_told, rate = now, (trainer.step_number - first) / (now - started)
-            report(
-                result.stage,
-                trainer.step_number / trainer.steps,
-                {
-                    "step": trainer.step_number,
-                    "loss": loss,
-                    "psnr": psnr,
-                    "gaussians": result.gaussians,
-                    "per_second": rate,
-                    "seconds_left": (trainer.steps - trainer.step_number) / rate,
-                },
-            )
-        if now - last_saved > CHECKPOINT_SECONDS:
-            _save(trainer, path, options, spent + now - started)
-            last_saved = time.monotonic()
-
-
-def _save(trainer: Trainer, path: Path, options: TrainingOptions, seconds: float) -> None:
-    header = {
-        "options": asdict(options),
-        "talker": trainer.talker.config.to_dict(),
-        "step": trainer.step_number,
-        "seconds": seconds,
-    }
-    checkpoint.save(path, trainer.state(), header)
-
-
 def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device) -> tuple[Trainer, float]:
     tensors, header = checkpoint.load(path)
     before = {"frames_per_step": 1, **header["options"]}  # older checkpoints knew one only
@@ -195,7 +136,7 @@ def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device)
             f"the checkpoint {path} was made with other {', '.join(differing)}; "
             "repeat its options or train without --resume"
         )
-    talker = Talker(TalkerConfig.from_dict(header["talker"])).to(device)
+    talker = Talker(TalkerConfig.from_dict(header["model"])).to(device)
     talker.load_state_dict({n.removeprefix("talker/"): v for n, v in tensors.items() if n.startswith("talker/")})
     unseen = tensors["unseen"].numpy() if "unseen" in tensors else None
     trainer = Trainer(talker, data, options.steps, chosen.cap, options.seed, unseen, options.frames_per_step)
@@ -267,18 +208,13 @@ def _hear(talker: Talker, data, chosen: Preset, seed: int, report: Progress) -> 
 
 
 def _steps_in(minutes: float, options: TrainingOptions, data, subject, chosen: Preset, device) -> int:
-    """How many steps fit: a trial of TRIAL_STEPS is timed and thrown away."""
+    """How many steps fit: a trial of loop.TRIAL_STEPS is timed and thrown away."""
     started = time.monotonic()
     trial = _fresh(options, data, subject, chosen, device, lambda *_: None)
     prepared = time.monotonic() - started
-    trial.step_number = trial.steps // 2
-    for timed in (False, True):
-        clock = time.monotonic()
-        for _ in range(TRIAL_STEPS if timed else 10):
-            trial.step()
-    rate = TRIAL_STEPS / (time.monotonic() - clock)
+    rate = loop.steps_per_second(trial)
     spent = time.monotonic() - started  # and the preparation comes once more
-    return max(TRIAL_STEPS, int(rate * (minutes * 60 - spent - prepared)))
+    return max(loop.TRIAL_STEPS, int(rate * (minutes * 60 - spent - prepared)))
 
 
 def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float) -> Avatar:
@@ -290,6 +226,7 @@ def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: fl
         "seconds": round(seconds, 1),
         "train_frames": len(data),
         "gaussians": sum(talker.config.counts.values()),
+        "data": data_digests(data, talker.config.audio),
         "device": str(talker.device),
         "pgstalker": __version__,
         "torch": torch.__version__,

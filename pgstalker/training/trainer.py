@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from pgstalker.models.talker import Controls, Talker
 from pgstalker.rendering import Rendering
 from pgstalker.training import checkpoint
 from pgstalker.training.data import TrainingData
+from pgstalker.training.loop import StepReport
 from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
 from pgstalker.training.perceptual import load_lpips, mouth_patch
 from pgstalker.training.presets import DENSITY_UNTIL, REFINE_FROM, stage_at
@@ -32,14 +34,6 @@ UNSEEN_SHARE, HEARD_SHARE = 0.15, 0.1
 fine-tune the hearing."""
 AVERAGE_DECAY = 0.998
 COVERAGE_EVERY = 3
-
-
-@dataclass
-class StepReport:
-    stage: str
-    loss: float
-    psnr: float
-    gaussians: int
 
 
 class Trainer:
@@ -224,6 +218,9 @@ class Trainer:
         return self.talker.eval()
 
     # ---- stop and go on
+
+    def config(self) -> dict[str, Any]:
+        return self.talker.config.to_dict()
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"talker/{name}": value for name, value in self.talker.state_dict().items()}

@@ -42,7 +42,7 @@ def shrink_training() -> None:
     from tests.training.conftest import shrink_presets
 
     shrink_presets(pytest.MonkeyPatch(), "/nowhere")
-    importlib.import_module("pgstalker.training.train").CHECKPOINT_SECONDS = -1
+    importlib.import_module("pgstalker.training.loop").CHECKPOINT_SECONDS = -1
 
 
 if __name__ == "__main__":

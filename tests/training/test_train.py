@@ -13,7 +13,7 @@ import torch
 from pgstalker.avatar import Avatar, drive_from_audio
 from pgstalker.errors import AvatarError, ConfigError, SubjectError, WeightsError
 from pgstalker.models.config import SWITCHES
-from pgstalker.training import TrainingRequest, train
+from pgstalker.training import TrainingRequest, loop, train
 from pgstalker.training.data import TrainingData
 from pgstalker.training.trainer import Trainer
 from pgstalker.types import SAMPLE_RATE_HZ
@@ -48,7 +48,7 @@ def kill_at(monkeypatch, saved: int, killed: int) -> None:
 
     def before_step(number):
         # the loop saves after a step, so step number saved - 1 is the one after which it must
-        monkeypatch.setattr(train_module, "CHECKPOINT_SECONDS", -1 if number == saved - 1 else 1e9)
+        monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1 if number == saved - 1 else 1e9)
         if number == killed:
             raise Killed
 
@@ -260,7 +260,7 @@ def test_a_torso_that_was_not_tracked_is_predicted(subject_folder, subject_data,
 
 
 def test_minutes_become_steps_that_repeat_the_run(subject_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "TRIAL_STEPS", 3)
+    monkeypatch.setattr(loop, "TRIAL_STEPS", 3)
     measured = train(subject_folder, tmp_path / "measured", replace(REQUEST, minutes=1e-6))
     assert measured.provenance["steps"] == 3
     assert_same(measured, train(subject_folder, tmp_path / "repeated", replace(REQUEST, steps=3)))

@@ -189,6 +189,12 @@ def test_media_and_weights_load_nothing_heavy():
     assert loaded_by("import pgstalker.media, pgstalker.weights, pgstalker.preflight, pgstalker.measures") == set()
 
 
+def test_jobs_need_no_page_and_start_lean():
+    names = [f"import {m.name}" for m in modules() if m.name.startswith("hub.jobs")]
+    assert len(names) > 5
+    assert loaded_by("; ".join(names)) == set()
+
+
 def test_training_needs_no_tracker_and_no_page():
     names = [f"import {m.name}" for m in modules() if m.name.startswith("pgstalker.training")]
     assert names

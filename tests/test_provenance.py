@@ -1,4 +1,4 @@
-"""What a made video says about itself: words that can be read, and credentials that show a change and go with a copy."""
+"""What a made video says about itself: words to read, and credentials that show a change and go with a copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page does behind its face: which avatars there are, and speaking with one of them. No gradio in here."""
+"""What the page does behind its face: avatars, speaking with one, and the queue of long jobs. No gradio in here."""
 
 from hub.jobs.gallery import Gallery, Sitter
 from hub.jobs.speaking import SpeakingJob, Update, check_speech

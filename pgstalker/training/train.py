@@ -29,6 +29,7 @@ from pgstalker.training import checkpoint, loop
 from pgstalker.training.data import TrainingData
 from pgstalker.training.hearing import calibrate, train_hearing
 from pgstalker.training.presets import SHARES, Preset, preset
+from pgstalker.training.preview import Preview, calm_frame, with_preview
 from pgstalker.training.session import data_digests
 from pgstalker.training.trainer import Trainer
 
@@ -59,11 +60,13 @@ def train(
     out: Path | str,
     request: TrainingRequest | None = None,
     progress: Progress | None = None,
+    preview: Preview | None = None,
 ) -> Avatar:
     """Train an avatar of a prepared subject and save it in `out`.
 
-    A checkpoint beside `out` is kept up to date at least every loop.CHECKPOINT_SECONDS; resume takes it up where there
-    is one. Raises SubjectError, ConfigError, AvatarError where something else stands in `out`.
+    preview is shown a frame of the avatar now and then while it learns. A checkpoint beside `out` is kept up to date
+    at least every loop.CHECKPOINT_SECONDS; resume takes it up where there is one. Raises SubjectError, ConfigError,
+    AvatarError where something else stands in `out`.
     """
     request, out = request or TrainingRequest(), Path(out)
     chosen = preset(request.preset)
@@ -102,6 +105,7 @@ def train(
             log.info("nothing to resume (no %s): training starts at the beginning", path)
         trainer, spent = _fresh(options, data, subject, chosen, device, report), 0.0
         loop.save(trainer, path, asdict(options), time.monotonic() - started)  # stage A of a long clip takes minutes
+    report = with_preview(report, preview, trainer)
     loop.run(trainer, path, asdict(options), report, spent + time.monotonic() - started)
     talker = trainer.finish()
     avatar = _avatar(talker, data, subject, options, spent + time.monotonic() - started)
@@ -219,7 +223,6 @@ def _steps_in(minutes: float, options: TrainingOptions, data, subject, chosen: P
 
 def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: float) -> Avatar:
     drive = replace(data.drive, torso=data.drive.torso if data.torso_tracked else None)
-    calm = int(np.argmin(np.abs(data.aperture - np.quantile(data.aperture, 0.2)) + data.drive.eyes))
     provenance = {
         **asdict(options),
         "source_name": subject.manifest["source"]["name"],
@@ -234,4 +237,4 @@ def _avatar(talker: Talker, data, subject, options: TrainingOptions, seconds: fl
         "cpus": os.cpu_count(),
     }
     idle = IdleMotion(drive.camera_from_head, drive.torso, drive.eyes)
-    return Avatar(talker, idle, data.pictures[calm], provenance)
+    return Avatar(talker, idle, data.pictures[calm_frame(data)], provenance)

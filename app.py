@@ -1,4 +1,4 @@
-"""Start the page: python app.py [--host 127.0.0.1] [--port 7860] [--device auto] [--avatars avatars]"""
+"""Start the page: python app.py [--host 127.0.0.1] [--port 7860] [--device auto] [--auth user:password]"""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--avatars", type=Path, default=Path("avatars"), help="folder with your own avatars")
+    parser.add_argument("--auth", type=_pair, metavar="USER:PASSWORD", help="ask visitors for these")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from hub.app import serve
 
     try:
-        serve(options.host, options.port, options.device, options.avatars)
+        serve(options.host, options.port, options.device, options.avatars, options.auth)
     except PgsError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise argparse.ArgumentTypeError("give it as user:password")
+    return user, password
 
 
 if __name__ == "__main__":

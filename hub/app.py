@@ -1,17 +1,20 @@
-"""The page as a whole: build() lays it out, serve() puts it on a port."""
+"""The page as a whole: build() lays it out, launch() puts it on a port, serve() keeps it there."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gradio as gr
 
 from hub import messages
+from hub.components import header
 from hub.jobs import Gallery
-from hub.tabs import create
+from hub.results import Results
+from hub.tabs import about, board, create
 from hub.theme import CSS, theme
 from pgstalker import preflight
 from pgstalker.devices import choose_device
@@ -23,27 +26,69 @@ SAMPLE_DATA = Path(__file__).resolve().parents[1] / "sample_data"
 DELETE_EVERY_S, DELETE_AFTER_S = 600, 3600
 MAX_UPLOAD = "100mb"
 MAX_WAITING = 8
+TABS = {"demo": "Create", "board": "Leaderboard", "about": "About"}
+"""Id, which stands in the address as ?tab=, to title."""
+REMEMBER = """() => {{
+  if (!window.pgsOpened) return;
+  const address = new URL(window.location);
+  address.search = "";
+  address.searchParams.set("tab", "{tab}");
+  history.replaceState(null, "", address);
+}}"""
 
 
-def build(gallery: Gallery, max_seconds: float = MAX_AUDIO_S) -> gr.Blocks:
-    """The page for these avatars. It asks nothing of the network and keeps no history."""
+@dataclass(frozen=True)
+class Services:
+    """What the tabs stand on: avatars, the compiled board, and the limits of this server."""
+
+    gallery: Gallery
+    results: Results = field(default_factory=Results)
+    max_seconds: float = MAX_AUDIO_S
+
+
+def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
+    """The page. It asks nothing of the network and keeps no history."""
+    gr.set_static_paths([services.results.folder / "media"])
     with gr.Blocks(
         title=f"{messages.TITLE}: {messages.PITCH}", analytics_enabled=False,
         delete_cache=(DELETE_EVERY_S, DELETE_AFTER_S),
     ) as page:  # fmt: skip
-        gr.HTML(messages.header(device_name(gallery.device)), padding=False)
-        leave = create.build(gallery, max_seconds)
-        page.unload(leave)
-    return page.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+        header(device_name(services.gallery.device))
+        with gr.Tabs(selected="demo", elem_id="tabs") as tabs:
+            places = {}
+            for tab, title in TABS.items():
+                with gr.Tab(title, id=tab, elem_id=f"tab-{tab}") as places[tab]:
+                    _fill(tab, services, page, places[tab])
+        gr.HTML(messages.footer(), padding=False)
+        for tab, place in places.items():
+            place.select(None, js=REMEMBER.format(tab=tab))
+        opened = page.load(opening_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden")
+        opened.then(None, js="() => { window.pgsOpened = true }")  # what Gradio selects by itself is not remembered
+    return page.queue(max_size=max_waiting, default_concurrency_limit=1)
 
 
-def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True):
+def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab) -> None:
+    if tab == "demo":
+        page.unload(create.build(services.gallery, services.max_seconds))
+    elif tab == "board":
+        board.build(services.results, place)
+    elif tab == "about":
+        about.build(services.results)
+
+
+def opening_tab(request: gr.Request):
+    """The tab that the address asks for, where there is such a one."""
+    wanted = request.query_params.get("tab")
+    return gr.Tabs(selected=wanted) if wanted in TABS else gr.skip()
+
+
+def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True, auth: tuple[str, str] | None = None):
     """Serve a page with this project's look and rules. Raises EnvironmentMissing where the port is taken."""
     try:
         return page.launch(
             server_name=host, server_port=port, share=False, theme=theme(), css_paths=CSS, footer_links=["api"],
             run_history=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
-            prevent_thread_lock=not block, quiet=True,
+            prevent_thread_lock=not block, quiet=True, auth=auth,
         )  # fmt: skip
     except OSError as error:
         raise EnvironmentMissing(
@@ -51,17 +96,17 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True):
         ) from None
 
 
-def serve(host: str, port: int, device: str, avatars: Path) -> None:
+def serve(host: str, port: int, device: str, avatars: Path, auth: tuple[str, str] | None = None) -> None:
     """Open the page and keep it open; the first avatar is made ready while the visitor reads.
 
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
     preflight.check(tracking=False)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    gallery = Gallery(SAMPLE_DATA, avatars, choose_device(device))
-    threading.Thread(target=warm_up, args=(gallery,), daemon=True).start()
+    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)))
+    threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)
-    launch(build(gallery), host, port)
+    launch(build(services), host, port, auth=auth)
 
 
 def warm_up(gallery: Gallery) -> None:

@@ -32,6 +32,15 @@ python -m pgstalker train subjects/me --out avatars/me
 
 Start this page again and the avatar stands in the list. Film yourself, or somebody who agreed to it."""
 PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted after about an hour."
+HOW_TO_READ = """<div class="pgs-note"><p><b>Measured here</b> by one program, on files, under the protocol that each
+row names; rows of different protocols, datasets or devices do not compare.</p><p><mark class="pgs-best">Best</mark> and
+<mark class="pgs-second">second</mark> are marked within a dataset, protocol and device; methods whose difference could
+be chance share a place. An empty cell was not measured and counts for nothing.</p><p><b>Click a row</b> for its clips,
+their 95 % intervals, where it comes from, and a video.</p></div>"""
+NO_RESULTS = "No compiled results. Run `python -m leaderboard regenerate`"
+NO_MATCH = "No runs match. Clear the filters to see all."
+REPORTED = """Figures as papers print them, with the paper they stand in. Their protocols differ silently, by up to
+5 dB for one and the same method: they compare neither with each other nor with what was measured here."""
 STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
 
 
@@ -116,10 +125,11 @@ def card(sitter: Sitter, poster_uri: str) -> str:
     )
 
 
-def header(device: str) -> str:
+def footer() -> str:
     return (
-        f'<header class="pgs-header"><div><h1>{TITLE}</h1><p>{PITCH}</p></div>'
-        f'<span class="pgs-badge" title="where frames are drawn">{html.escape(device)}</span></header>'
+        '<footer class="pgs-footer"><span>Apache-2.0 · sample people do not exist, CC0 · '
+        "method: <cite>PGSTalker</cite>, arXiv 2509.16922</span><span>Seen a video of yourself that you did not agree "
+        "to? Tell whoever runs this page: it can be traced by its content credentials.</span></footer>"
     )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 
 import numpy as np
 import pytest
 
+from hub.app import Services, build, launch
 from hub.jobs import Gallery
+from hub.results import Results
 from pgstalker.media import write_wav
 from pgstalker.types import SAMPLE_RATE_HZ
+from tests.hub.boards import make_board
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+ARGUMENTS = ["--no-sandbox", "--headless=new", "--autoplay-policy=no-user-gesture-required"]
 MAX_SECONDS = 3.0
 
 
@@ -52,14 +58,66 @@ def sounds(tone, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def address(gallery):
-    """The page's address while the tests run."""
-    from hub.app import build, launch
+def results(tmp_path_factory):
+    """A small compiled board of real records."""
+    return Results(make_board(tmp_path_factory.mktemp("results")))
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    page = build(gallery, max_seconds=MAX_SECONDS)
+
+@pytest.fixture(scope="session")
+def services(gallery, results):
+    return Services(gallery, results, MAX_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def address(services):
+    """The page's address while the tests run."""
+    page = build(services)
+    port = free_port()
     launch(page, "127.0.0.1", port, block=False)
     yield f"http://127.0.0.1:{port}/"
     page.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, address):
+    """Opens the page; afterwards there must have been no console message of weight and no request elsewhere."""
+    complaints, elsewhere, contexts = [], [], []
+
+    def opened(query="", width=1280, scheme="light"):
+        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
+            ),
+        )
+        page.goto(address + query)
+        page.wait_for_function("window.pgsOpened")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not complaints and not elsewhere

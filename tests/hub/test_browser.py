@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-ARGUMENTS = ["--no-sandbox", "--headless=new", "--autoplay-policy=no-user-gesture-required"]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+TABS = ("demo", "board", "about")
 
 
-@pytest.fixture
-def visit(chromium, address):
-    """Opens the page; afterwards there must have been no console message of weight and no request elsewhere."""
-    complaints, elsewhere, contexts = [], [], []
-
-    def opened(width=1280, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda request: (
-                elsewhere.append(request.url) if not request.url.startswith((address, "data:", "blob:")) else None
-            ),
-        )
-        page.goto(address)
-        page.wait_for_selector("#generate", timeout=20_000)
-        page.wait_for_function("document.querySelector('#video video')?.readyState >= 2", timeout=20_000)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not complaints and not elsewhere
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_it_opens_clean(visit, width, scheme):
-    page = visit(width, scheme)
+@pytest.mark.parametrize("tab", TABS)
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark")])
+def test_every_tab_opens_clean(visit, width, scheme, tab):
+    page = visit(f"?tab={tab}", width, scheme)
+    page.wait_for_selector(f"#tab-{tab}[role=tabpanel] >> visible=true")
+    page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    assert "Tiny" in page.inner_text("body") and "Drawn by code." in page.inner_text("body")
+    assert page.url.endswith(f"?tab={tab}")
+
+
+def test_the_address_follows_the_tab(visit):
+    page = visit("?tab=nonsense")
+    page.wait_for_selector("#generate >> visible=true")
+    page.click("role=tab[name='Leaderboard']")
+    page.wait_for_function("location.search === '?tab=board'")
 
 
 def test_a_visitor_plays_the_sample_and_makes_a_video(visit):
     page = visit()
+    page.wait_for_function("document.querySelector('#video video')?.readyState >= 2")
     page.click("#play")
     page.wait_for_function("document.querySelector('#video video').currentTime > 0.2", timeout=10_000)
     assert not page.evaluate("document.querySelector('#video video').muted")
@@ -78,3 +48,42 @@ def test_choosing_another_avatar_changes_the_card(visit):
     page = visit()
     page.click("#who >> text=mine")
     page.wait_for_function("document.querySelector('.pgs-card h3').innerText === 'mine'", timeout=10_000)
+
+
+def lines_of(page) -> list[str]:
+    return page.eval_on_selector_all("#board tbody tr", "rows => rows.map(row => row.cells[0].innerText)")
+
+
+def test_the_board_sorts_filters_and_opens_a_row(visit):
+    page = visit("?tab=board")
+    page.wait_for_selector("#board tbody tr")
+    page.wait_for_selector("#plot .main-svg")
+    page.click("#board th:has-text('PSNR') button")
+    assert lines_of(page)[0] == "PGSTalker", "the largest first, since higher is better"
+    page.click("#board th:has-text('PSNR') button")
+    assert lines_of(page)[0] == "Still frame"
+    page.click("#board tbody tr:has-text('TalkingGaussian')")
+    page.wait_for_selector("#row >> text=sha256")
+    assert "TalkingGaussian" in page.inner_text("#row h3"), "the line that was pressed, however it was sorted"
+    page.wait_for_function("document.querySelector('#row-video video')?.readyState >= 2")
+    page.fill("#search input, #search textarea", "still")
+    page.wait_for_selector("#count >> text=1 of 3 rows")
+    assert lines_of(page) == ["Still frame"]
+    page.fill("#search input, #search textarea", "nobody")
+    page.wait_for_selector("#count >> text=No runs match")
+    page.click("#clear")
+    page.wait_for_selector("#count >> text=3 of 3 rows")
+    with page.expect_download() as saved:
+        page.click("#export-tex")
+    assert saved.value.suggested_filename == "leaderboard.tex"
+    assert "toprule" in saved.value.path().read_text()
+
+
+def test_the_board_is_used_with_the_keyboard_alone(visit):
+    page = visit("?tab=board")
+    page.focus("#board th:has-text('PSNR') button")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("#board th:has-text('PSNR')", "aria-sort") == "descending"
+    page.focus("#board tbody tr")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#row h3:has-text('PGSTalker')")

@@ -59,9 +59,9 @@ def test_nothing_else_is_served(address, path):
     assert refused.value.code in (403, 404)
 
 
-def test_a_taken_port_is_one_line(address, gallery):
+def test_a_taken_port_is_one_line(address, services):
     from hub.app import build, launch
     from pgstalker.errors import EnvironmentMissing
 
     with pytest.raises(EnvironmentMissing, match="--port"):
-        launch(build(gallery), "127.0.0.1", int(address.rsplit(":", 1)[1].strip("/")), block=False)
+        launch(build(services), "127.0.0.1", int(address.rsplit(":", 1)[1].strip("/")), block=False)

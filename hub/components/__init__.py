@@ -1,0 +1,9 @@
+"""Parts of the page that Gradio does not have: each is a gr.HTML with a script of its own.
+
+They are functions, because Gradio writes a file beside every module that subclasses a component.
+"""
+
+from hub.components.header import header
+from hub.components.sortable import Column, sortable, table_html
+
+__all__ = ["Column", "header", "sortable", "table_html"]

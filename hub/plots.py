@@ -1,0 +1,81 @@
+"""Pictures of the board for gr.Plot: quality against speed, and what the experiments left."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hub.results import Results, label
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+INK, GRID = "#8a857d", "rgba(138,133,125,.25)"
+KINDS = {"gaussians": "#26948b", "nerf": "#c2703d", "floor": "#9a948b", "oracle": "#9a948b", "reference": "#9a948b"}
+OTHER = "#7460a8"
+COLOURS = ["#26948b", "#c2703d", "#7460a8", "#c4a13a", "#4f7fb0", "#b0576b", "#6f8f4e"]
+HEIGHT = 420
+
+
+def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go.Figure | None:
+    """Frames per second drawn (logarithmic) against one figure, a line along the best of both; None without points."""
+    import plotly.graph_objects as go
+
+    about = results.metrics.get(metric)
+    points = [(row, (row.get("speed") or {}).get("render_fps"), row["values"].get(metric)) for row in rows]
+    points = [(row, fps, value) for row, fps, value in points if fps and value is not None]
+    if about is None or not points:
+        return None
+    figure = go.Figure()
+    for kind in dict.fromkeys(row["kind"] for row, *_ in points):
+        own = [(row, fps, value) for row, fps, value in points if row["kind"] == kind]
+        names = [label(row) for row, *_ in own]
+        figure.add_scatter(
+            x=[fps for _, fps, _ in own], y=[value for *_, value in own], text=names, mode="markers", name=kind,
+            marker={"size": 11, "color": KINDS.get(kind, OTHER)},
+            customdata=[f"{row['dataset']}, {row['device']}" for row, *_ in own],
+            hovertemplate="<b>%{text}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata}<extra></extra>",
+        )  # fmt: skip
+    front = frontier([(fps, value) for _, fps, value in points], about)
+    figure.add_scatter(
+        x=[fps for fps, _ in front], y=[value for _, value in front], mode="lines", name="nobody better in both",
+        line={"color": INK, "dash": "dot", "width": 1.5}, hoverinfo="skip",
+    )  # fmt: skip
+    figure.update_xaxes(type="log", title="frames/s drawn")
+    figure.update_yaxes(title=f"{about['title']} {about['unit']}".strip())
+    return quiet(figure)
+
+
+def frontier(points: list[tuple[float, float]], about: dict) -> list[tuple[float, float]]:
+    """The (speed, value) pairs that no other pair beats in both, from fast to slow."""
+    bad = {"higher": lambda value: -value, "lower": lambda value: value}.get(
+        about["direction"], lambda value: abs(value - (about.get("target") or 0.0))
+    )
+    best, found = float("inf"), []
+    for fps, value in sorted(points, key=lambda point: (-point[0], bad(point[1]))):
+        if bad(value) < best:
+            best = bad(value)
+            found.append((fps, value))
+    return found
+
+
+def experiment(results: Results, entry: dict) -> go.Figure | None:
+    """The plot that an experiment left as plotly's JSON. None where it left none."""
+    import plotly.graph_objects as go
+
+    if not entry.get("plot") or not (path := results.inside(entry["plot"])).is_file():
+        return None
+    content = json.loads(path.read_text("utf-8"))
+    return quiet(go.Figure(data=content.get("data"), layout=content.get("layout")))
+
+
+def quiet(figure: go.Figure) -> go.Figure:
+    """Readable on light and on dark: nothing is filled, ink and grid are of a middle grey."""
+    figure.update_layout(
+        template="none", paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=HEIGHT,
+        font={"color": INK, "family": "system-ui, sans-serif", "size": 13}, autosize=True, colorway=COLOURS,
+        margin={"l": 60, "r": 20, "t": 40, "b": 50}, legend={"orientation": "h", "y": 1.12},
+    )  # fmt: skip
+    figure.update_xaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, automargin=True)
+    return figure

@@ -1,0 +1,219 @@
+"""The compiled board as the page shows it: which rows, which columns, which marks. No gradio and no statistics here.
+
+leaderboard/results/board.json -> Results -> rows -> table [pandas], exports, one row's evidence
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leaderboard.reported import reported
+from pgstalker.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+FOLDER = Path(__file__).resolve().parents[1] / "leaderboard" / "results"
+SCHEMA = "pgstalker-board/1"
+ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
+NAMES = ("Method", "Dataset", "Protocol", "Device", "Source")
+"""What tells one row from all others: the first two stand first in a table, the others last."""
+GROUPS = {"fidelity": "Fidelity", "lip": "Lips", "sync": "Sync", None: "Other"}
+SPEED = {"render_fps": "Frames/s drawn", "end_to_end_fps": "Frames/s in all", "first_frame_ms": "First frame, ms"}
+COST = {"train_seconds": "Training, s", "train_peak_memory_mb": "Training, MB", "gaussians": "Gaussians"}
+COLUMN_SETS = ("Fidelity", "Lips", "Sync", "Other", "Speed", "Cost")
+FACETS = ("dataset", "setting", "composite", "protocol", "source", "device")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What Compare can open: a clip of a dataset, and the rows that have a video of it."""
+
+    dataset: str
+    clip: str
+    truth: Path | None
+    videos: dict[str, Path] = field(default_factory=dict)
+    records: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"{self.dataset}/{self.clip}"
+
+
+class Results:
+    """folder holds board.json, the records and the media that it names."""
+
+    def __init__(self, folder: Path = FOLDER):
+        self.folder = folder
+        board = _read(folder / "board.json")
+        self.is_compiled = board is not None
+        board = board or {}
+        self.rows: list[Row] = board.get("rows", [])
+        self.metrics: dict[str, dict] = board.get("metrics", {})
+        self.protocols: dict[str, dict] = board.get("protocols", {})
+        self.experiments: list[dict] = board.get("experiments", [])
+        self.made_by: dict[str, Any] = board.get("generated_by", {})
+        self.reported: list[dict] = board["reported"] if self.is_compiled else reported()
+
+    # ---- choosing rows
+
+    def facet(self, row: Row, name: str) -> str:
+        """What a row says to one of FACETS; setting and composite are its protocol's."""
+        if name in ("setting", "composite"):
+            return self.protocols.get(row["protocol"], {}).get(name, "")
+        return str(row.get(name) or "")
+
+    def values(self, name: str) -> list[str]:
+        return sorted({self.facet(row, name) for row in self.rows} - {""})
+
+    def choose(self, wanted: dict[str, str | None], search: str = "") -> list[Row]:
+        """Rows that agree with every facet in `wanted` (None or "" asks nothing) and hold every searched word."""
+        words = search.lower().split()
+        return [
+            row
+            for row in self.rows
+            if all(not value or self.facet(row, name) == value for name, value in wanted.items())
+            and all(word in " ".join(self.names(row)).lower() for word in words)
+        ]
+
+    def names(self, row: Row) -> tuple[str, ...]:
+        return (label(row), *(str(row[name.lower()]) for name in NAMES[1:]))
+
+    # ---- tables
+
+    def columns(self, sets: Iterable[str] = COLUMN_SETS) -> dict[str, tuple[str, str]]:
+        """Column title to (where in the row, key), for the column sets asked for."""
+        chosen = set(sets)
+        found = {
+            f"{metric['title']} {ARROWS[metric['direction']]}": ("values", key)
+            for key, metric in self.metrics.items()
+            if GROUPS.get(metric.get("group"), "Other") in chosen
+        }
+        if "Speed" in chosen:
+            found |= {title: ("speed", key) for key, title in SPEED.items()}
+        if "Cost" in chosen:
+            found |= {title: ("", key) for key, title in COST.items()}
+        return found
+
+    def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
+        """One line per row: method and dataset, rank, figures as numbers (None where there is none, columns without any
+        left out), then the other NAMES and the kind."""
+        import pandas as pd
+
+        columns = self.columns(sets)
+        lines = []
+        for row in rows:
+            names = self.names(row)
+            figures = (number(row, place) for place in columns.values())
+            lines.append([*names[:2], row.get("overall"), *figures, *names[2:], row["kind"]])
+        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", *columns, *NAMES[2:], "Kind"])
+        empty = [title for title in columns if table[title].isna().all()]
+        return table.drop(columns=empty)
+
+    def decimals(self, title: str) -> int:
+        place = self.columns().get(title)
+        if place is None:
+            return 2
+        return self.metrics[place[1]].get("decimals", 3) if place[0] == "values" else (1 if "fps" in place[1] else 0)
+
+    def marks(self, rows: list[Row], table: pd.DataFrame) -> dict[tuple[int, str], str]:
+        """(line, column) to "best" or "second", by the board's own ranks within a dataset, protocol and device: equal
+        ranks are ties, and all who share one are marked."""
+        found = {}
+        for title, (place, key) in self.columns().items():
+            if place != "values" or title not in table:
+                continue
+            for members in _groups(rows):
+                ranks = {i: rows[i]["ranks"][key] for i in members if rows[i].get("ranks", {}).get(key) is not None}
+                places = sorted(set(ranks.values()))[:2]
+                for i, rank in ranks.items():
+                    if rank in places and len(ranks) > 1:
+                        found[i, title] = ("best", "second")[places.index(rank)]
+        return found
+
+    def best_first(self, title: str) -> str:
+        """Which way a column is sorted so that its best comes first: "asc" or "desc"."""
+        where, key = self.columns().get(title, ("", ""))
+        is_higher_better = self.metrics[key]["direction"] == "higher" if where == "values" else key.endswith("fps")
+        return "desc" if is_higher_better else "asc"
+
+    # ---- evidence
+
+    def record(self, clip: dict) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """The record of one clip of a row and its per-frame values. Raises ConfigError where it is damaged."""
+        from leaderboard.records import read_record
+
+        return read_record(self.inside(clip["record"]))
+
+    def media(self, clip: dict) -> Path | None:
+        """The clip's video, where it ships."""
+        if not clip.get("media"):
+            return None
+        path = self.inside(clip["media"])
+        return path if path.is_file() else None
+
+    def inside(self, relative: str) -> Path:
+        """A path within the results folder. Raises ConfigError for one that leads out of it."""
+        path = (self.folder / relative).resolve()
+        if not path.is_relative_to(self.folder.resolve()):
+            raise ConfigError(f"{relative} leads out of {self.folder}; compile the board again")
+        return path
+
+    @cached_property
+    def clips(self) -> dict[str, Clip]:
+        """Clips of which at least one video ships, by id."""
+        found: dict[str, Clip] = {}
+        for row in self.rows:
+            for entry in row["clips"]:
+                path = self.media(entry)
+                if path is None:
+                    continue
+                truth = path.with_name("truth.mp4")
+                clip = Clip(row["dataset"], entry["clip"], truth if truth.is_file() else None)
+                clip = found.setdefault(clip.id, clip)
+                name = self.unique_name(row, clip)
+                clip.videos[name], clip.records[name] = path, self.inside(entry["record"])
+        return found
+
+    def unique_name(self, row: Row, clip: Clip) -> str:
+        """The row's label, with what tells it from another row of that label on this clip."""
+        name = label(row)
+        return name if name not in clip.videos else f"{name} · {row['protocol']} · {row['device']}"
+
+
+def _read(path: Path) -> dict | None:
+    """board.json, or None where nothing was compiled yet. Raises ConfigError for one that is not a board."""
+    if not path.is_file():
+        return None
+    try:
+        board = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path} is no JSON ({error}); run: python -m leaderboard report") from error
+    if board.get("schema") != SCHEMA:
+        raise ConfigError(f"{path} is {board.get('schema')}, not {SCHEMA}; run: python -m leaderboard report")
+    return board
+
+
+def label(row: Row) -> str:
+    return f"{row['title']} ({row['variant']})" if row.get("variant") else row["title"]
+
+
+def number(row: Row, place: tuple[str, str]) -> float | None:
+    where, key = place
+    return ((row.get(where) or {}) if where else row).get(key)
+
+
+def _groups(rows: list[Row]) -> Iterator[list[int]]:
+    """Lines that are ranked together."""
+    found: dict[tuple, list[int]] = {}
+    for i, row in enumerate(rows):
+        found.setdefault((row["dataset"], row["protocol"], row["device"]), []).append(i)
+    yield from found.values()

@@ -1,0 +1,256 @@
+"""Leaderboard: the compiled board, filtered and sorted; behind each row its clips, where it comes from, a video."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from functools import partial
+
+import gradio as gr
+
+from hub import messages
+from hub.components import Column, sortable, table_html
+from hub.exports import FORMATS, export, show
+from hub.plots import experiment, quality_against_speed
+from hub.results import COLUMN_SETS, FACETS, Results, label, number
+from pgstalker.errors import PgsError
+
+ANY = "All"
+TITLES = {
+    "dataset": "Dataset", "setting": "Driving", "composite": "Composite", "protocol": "Protocol", "source": "Source",
+    "device": "Device",
+}  # fmt: skip
+ANCHORS = {"floor", "oracle", "reference"}
+SHOWN = ["Fidelity", "Lips", "Sync", "Speed"]
+DOWNLOAD = """(name, text) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], {type: "text/plain"}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+QUIET = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass
+class View:
+    """The tab's handlers on one compiled board."""
+
+    results: Results
+
+    def rows(self, *choice: object) -> tuple[list[dict], list[str]]:
+        """Rows and column sets of what the filters say: the facets in order, the search, the column sets."""
+        *facets, search, sets = choice
+        wanted = {name: None if value == ANY else value for name, value in zip(FACETS, facets)}
+        return self.results.choose(wanted, search or ""), list(sets or [])
+
+    def show(self, *choice: object) -> tuple[str, str]:
+        rows, sets = self.rows(*choice)
+        return table(self.results, rows, sets), self.count(rows)
+
+    def count(self, rows: list[dict]) -> str:
+        if not self.results.is_compiled:
+            return messages.status(messages.NO_RESULTS)
+        if not rows:
+            return messages.status(messages.NO_MATCH)
+        return f'<p class="pgs-faint" role="status">{len(rows)} of {len(self.results.rows)} rows</p>'
+
+    def plot(self, metric: str, *choice: object):
+        return quality_against_speed(self.results, self.rows(*choice)[0], metric)
+
+    def text(self, form: str, *choice: object) -> tuple[str, str]:
+        """A file's name and its text, for the browser to save."""
+        rows, sets = self.rows(*choice)
+        return f"leaderboard.{form}", export(self.results, rows, self.results.table(rows, sets), form)
+
+    def open(self, event: gr.SelectData, *choice: object) -> tuple:
+        """What lies behind the row that was chosen."""
+        row = self.rows(*choice)[0][event.index]
+        videos = [(clip, path) for clip in row["clips"] if (path := self.results.media(clip))]
+        sample = gr.Video(value=str(videos[0][1]), label=f"{label(row)}, {videos[0][0]['clip']}", visible=True)
+        clips = [f"{row['dataset']}/{clip['clip']}" for clip, _ in videos]
+        return (
+            gr.Column(visible=True),
+            provenance(self.results, row),
+            per_clip(self.results, row),
+            sample if videos else gr.Video(value=None, visible=False),
+            [clips[0], label(row)] if clips else None,
+        )
+
+    def experiment(self, chosen: str | None) -> tuple:
+        entry = next((entry for entry in self.results.experiments if entry["id"] == chosen), None)
+        if entry is None:
+            return "", None, ""
+        titles = list(dict.fromkeys(title for line in entry["table"] for title in line))
+        lines = [[line.get(title) for title in titles] for line in entry["table"]]
+        rows = table_html([Column(title) for title in titles], lines, show=lambda place, value: f"{value:.4g}")
+        return entry["question"], experiment(self.results, entry), rows
+
+
+def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
+    """Lay out the tab inside `place`; returns the button that asks to compare, and [clip id, method]."""
+    view = View(results)
+    gr.HTML(messages.HOW_TO_READ, padding=False)
+    with gr.Row(elem_classes="pgs-filters"):
+        facets = [
+            gr.Dropdown(
+                [ANY, *results.values(name)], value=ANY, label=TITLES[name], min_width=120, elem_id=f"by-{name}"
+            )
+            for name in FACETS
+        ]
+    with gr.Row(elem_classes="pgs-filters", equal_height=True):
+        search = gr.Textbox(label="Search", placeholder="method, dataset, device …", min_width=200, elem_id="search")
+        sets = gr.CheckboxGroup(COLUMN_SETS, value=SHOWN, label="Columns", scale=2, min_width=300, elem_id="columns")
+        clear = gr.Button("Clear filters", size="sm", elem_id="clear", scale=0, min_width=120)
+    choice = [*facets, search, sets]
+    count = gr.HTML(view.count(results.rows), elem_id="count", padding=False)
+    lines = sortable(table(results, results.rows, SHOWN), elem_id="board", visible=results.is_compiled)
+    picked = gr.JSON(visible=False)
+    with gr.Column(visible=False, elem_id="row") as detail, gr.Row():
+        with gr.Column(scale=3):
+            facts = gr.HTML(padding=False)
+            clips = gr.HTML(padding=False)
+        with gr.Column(scale=2, min_width=280):
+            sample = gr.Video(interactive=False, visible=False, elem_id="row-video", buttons=["download"])
+            compare = gr.Button("Compare this with the truth", size="sm", elem_id="row-compare")
+    exports(view, choice)
+    pictures(view, choice, place)
+    reported_table(results)
+    for component in choice:
+        component.change(view.show, choice, [lines, count], **QUIET)
+    clear.click(lambda: [ANY] * len(facets) + ["", SHOWN], None, choice, **QUIET)
+    lines.select(view.open, choice, [detail, facts, clips, sample, picked], **QUIET)
+    return compare, picked
+
+
+def exports(view: View, choice: list) -> None:
+    """Buttons that save the table as it stands."""
+    name, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    with gr.Row(elem_classes="pgs-buttons"):
+        for form, title in zip(FORMATS, ("CSV", "Markdown", "LaTeX")):
+            button = gr.Button(title, size="sm", elem_id=f"export-{form}", min_width=100, scale=0)
+            made = button.click(partial(view.text, form), choice, [name, text], **QUIET)
+            made.then(None, [name, text], js=DOWNLOAD)
+
+
+def pictures(view: View, choice: list, place: gr.Tab) -> None:
+    """The plots, drawn when the tab is opened and not before."""
+    results = view.results
+    metrics = [(about["title"], key) for key, about in results.metrics.items()]
+    first = next((key for _, key in metrics if key == "psnr"), metrics[0][1] if metrics else None)
+    chosen = results.experiments[0]["id"] if results.experiments else None
+    gr.Markdown("## Quality against speed", elem_classes="pgs-step", visible=results.is_compiled)
+    metric = gr.Dropdown(
+        metrics, value=first, label="Figure", elem_id="plot-metric", visible=results.is_compiled, scale=0, min_width=200
+    )
+    plot = gr.Plot(show_label=False, container=False, elem_id="plot", visible=results.is_compiled)
+    shown = bool(results.experiments)
+    gr.Markdown("## Experiments", elem_classes="pgs-step", visible=shown)
+    choices = [(entry["title"], entry["id"]) for entry in results.experiments]
+    which = gr.Radio(choices, value=chosen, show_label=False, container=False, visible=shown, elem_id="experiment")
+    question = gr.Markdown(visible=shown)
+    drawing = gr.Plot(show_label=False, container=False, visible=shown, elem_id="experiment-plot")
+    rows = sortable(visible=shown)
+    metric.change(view.plot, [metric, *choice], plot, **QUIET)
+    which.change(view.experiment, which, [question, drawing, rows], **QUIET)
+
+    def opened(metric: str, which: str | None, *choice: object) -> tuple:
+        return (view.plot(metric, *choice), *view.experiment(which))
+
+    place.select(opened, [metric, which, *choice], [plot, question, drawing, rows], **QUIET)
+
+
+def reported_table(results: Results) -> None:
+    """What papers print, in a table of its own: never in one column with what was measured here."""
+    gr.Markdown("## Printed in papers", elem_classes="pgs-step")
+    gr.Markdown(messages.REPORTED, elem_classes="pgs-faint")
+    which = gr.Radio(
+        [("Self-driven", "self"), ("Cross-driven", "cross")], value="self", show_label=False, container=False,
+        elem_id="reported-setting",
+    )  # fmt: skip
+    lines = sortable(printed(results, "self"), elem_id="reported")
+    which.change(partial(printed, results), which, lines, **QUIET)
+
+
+def printed(results: Results, setting: str) -> str:
+    rows = [row for row in results.reported if row["table"] == setting]
+    keys = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
+    titles = ["Method", *(key.replace("_", " ") for key in keys), "Printed in", "Speed measured on", "State"]
+    lines = [
+        [row["method"], *(row["metrics"].get(key) for key in keys)]
+        + [row["source"]["paper"], row.get("fps_device") or "–", row["verified"].replace("_", " ")]
+        for row in rows
+    ]
+    return table_html([Column(title) for title in titles], lines, show=lambda place, value: f"{value:g}")
+
+
+def table(results: Results, rows: list[dict], sets: list[str]) -> str:
+    """The board: numbers with their decimals, best and second marked, floors and oracles subdued."""
+    data = results.table(rows, sets)
+    marks = results.marks(rows, data)
+    titles = list(data.columns)
+    tips = {t: results.metrics[key]["meaning"] for t, (place, key) in results.columns().items() if place == "values"}
+    columns = [Column(title, results.best_first(title), tips.get(title, "")) for title in titles]
+
+    def look(line: int, place: int) -> str:
+        mark = marks.get((line, titles[place]))
+        return f"pgs-{mark}" if mark else "pgs-anchor" if rows[line]["kind"] in ANCHORS else ""
+
+    return table_html(
+        columns, data.itertuples(index=False), look=look, opens=True,
+        show=lambda place, value: show(value, results.decimals(titles[place])),
+    )  # fmt: skip
+
+
+def provenance(results: Results, row: dict) -> str:
+    """Who made the row, with what, on what, and how to check it."""
+    protocol = results.protocols.get(row["protocol"], {})
+    parts = [str(protocol.get(name, "?")) for name in ("setting", "composite", "codec")]
+    version, commit = results.made_by.get("version", "?"), str(results.made_by.get("commit") or "")[:12]
+    facts = {
+        "Source": f"{row['source']} · {row['kind']}",
+        "Dataset": row["dataset"],
+        "Protocol": f"{row['protocol']} ({', '.join(parts)})",
+        "Device": row["device"],
+        "Revision": row.get("revision") or "–",
+        "Training": _training(row),
+        "Compiled by": f"pgstalker {version}, {commit}",
+    }  # fmt: skip
+    record = _first_record(results, row)
+    if record is not None:
+        machine = record["env"]
+        facts["Measured"] = f"{record['created']} on {machine.get('gpu') or machine.get('cpu')}"
+        facts["Prediction"] = f"sha256 {(record['inputs']['prediction'] or {}).get('sha256', '–')[:16]}…"
+    cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in facts.items())
+    return f'<h3 class="pgs-row-title">{html.escape(label(row))}</h3><table class="pgs-receipt">{cells}</table>'
+
+
+def _training(row: dict) -> str:
+    parts = [(row.get("train_seconds"), "s", 0), (row.get("train_peak_memory_mb"), "MB", 0)]
+    parts.append((row.get("gaussians"), "Gaussians", 0))
+    return " · ".join(f"{show(value, places)} {unit}" for value, unit, places in parts if value is not None) or "–"
+
+
+def _first_record(results: Results, row: dict) -> dict | None:
+    try:
+        return results.record(row["clips"][0])[0] if row["clips"] else None
+    except PgsError:
+        return None
+
+
+def per_clip(results: Results, row: dict) -> str:
+    """A line per clip, the interval under each number; why a cell is blank stands in its tooltip."""
+    places = {title: place for title, place in results.columns().items() if place[0] == "values"}
+    columns = {title: place[1] for title, place in places.items() if number(row, place) is not None}
+    head = "".join(f"<th>{html.escape(title)}</th>" for title in ["Clip", "Frames", *columns])
+    lines = []
+    for clip in row["clips"]:
+        cells = [f"<th>{html.escape(clip['clip'])}</th><td>{clip['frames']}</td>"]
+        for title, key in columns.items():
+            bounds = (clip.get("ci95") or {}).get(key)
+            places = results.decimals(title)
+            spread = f"<small>{show(bounds[0], places)} … {show(bounds[1], places)}</small>" if bounds else ""
+            reason = html.escape((clip.get("reasons") or {}).get(key, ""), quote=True)
+            cells.append(f'<td title="{reason}">{show(clip["values"].get(key), places)}{spread}</td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f'<div class="pgs-scroll"><table class="pgs-clips"><tr>{head}</tr>{"".join(lines)}</table></div>'

@@ -1,0 +1,98 @@
+"""What the board shows: rows by filter, marks with ties, exports, and nothing from outside its folder."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hub.exports import export
+from hub.plots import frontier, quality_against_speed
+from hub.results import Results
+from hub.tabs.board import ANY, View, printed
+from pgstalker.errors import ConfigError
+
+ALL = (ANY,) * 6
+
+
+def test_rows_are_chosen_by_facet_and_by_words(results):
+    assert len(results.choose({"dataset": "drawn", "setting": "self", "device": "cpu"})) == 3
+    assert [row["method"] for row in results.choose({}, "TALKING two-stage")] == ["talking-gaussian"]
+    assert results.choose({"composite": "gt_torso"}) == [] and results.choose({}, "nobody") == []
+    assert results.values("setting") == ["self"] and results.values("composite") == ["full_frame"]
+
+
+def test_numbers_are_numbers_and_columns_without_any_are_left_out(results):
+    table = results.table(results.rows, ["Fidelity", "Speed"])
+    assert list(table.columns[:3]) == ["Method", "Dataset", "Rank"]
+    assert table["PSNR ↑"].dtype == float and table["PSNR ↑"][0] > table["PSNR ↑"][1]
+    assert "PSNR_FACE ↑" not in table and "Training, s" not in table
+
+
+def test_ties_share_their_mark(results):
+    table = results.table(results.rows)
+    marks = results.marks(results.rows, table)
+    assert [marks.get((line, "SSIM ↑")) for line in range(3)] == ["best", "best", "second"]
+    assert [marks.get((line, "PSNR ↑")) for line in range(3)] == ["best", "second", None]
+    assert not results.marks(results.rows[:1], results.table(results.rows[:1])), "one alone is not the best"
+
+
+def test_exports_hold_what_is_on_the_screen(results):
+    view = View(results)
+    name, text = view.text("csv", *ALL, "", ["Fidelity"])
+    assert name == "leaderboard.csv" and text.splitlines()[0].startswith("Method,Dataset,Rank,")
+    assert len(text.splitlines()) == 4
+    rows, table = results.rows, results.table(results.rows, ["Fidelity"])
+    markdown, tex = (export(results, rows, table, form) for form in ("md", "tex"))
+    assert "| ---: |" in markdown and markdown.count("**") == 6, "one best PSNR and two best SSIM"
+    assert r"self-full\_frame" in tex and r"\textbf{" in tex and tex.count(r"\\") == 4
+
+
+def test_the_view_filters_and_says_how_many(results):
+    view = View(results)
+    _, count = view.show("drawn", *ALL[1:], "still", ["Fidelity"])
+    assert "1 of 3 rows" in count
+    assert "No runs match" in view.show("elsewhere", *ALL[1:], "", [])[1]
+
+
+def test_without_a_board_it_says_how_to_make_one(tmp_path):
+    empty = Results(tmp_path)
+    assert not empty.is_compiled and empty.reported, "printed figures need no board"
+    assert "python -m leaderboard regenerate" in View(empty).count([])
+    assert empty.clips == {} and quality_against_speed(empty, [], "psnr") is None
+
+
+def test_a_foreign_board_and_a_path_out_of_the_folder_are_refused(tmp_path, results):
+    (tmp_path / "board.json").write_text(json.dumps({"schema": "pgstalker-board/9"}))
+    with pytest.raises(ConfigError, match="pgstalker-board/9, not pgstalker-board/1; run"):
+        Results(tmp_path)
+    (tmp_path / "board.json").write_text("{")
+    with pytest.raises(ConfigError, match="is no JSON"):
+        Results(tmp_path)
+    with pytest.raises(ConfigError, match="leads out of"):
+        results.inside("../../etc/hostname")
+
+
+def test_printed_figures_stay_apart(results):
+    table = printed(results, "self")
+    assert "30.75" in table and "ER-NeRF" in table and "41.77" not in table
+    assert "30.75" not in View(results).show(*ALL, "", ["Fidelity"])[0]
+
+
+def test_the_frontier_holds_whom_nobody_beats_in_both():
+    points = [(100, 20.0), (50, 30.0), (40, 25.0), (10, 31.0)]
+    assert frontier(points, {"direction": "higher"}) == [(100, 20.0), (50, 30.0), (10, 31.0)]
+    assert frontier(points, {"direction": "lower"}) == [(100, 20.0)]
+    assert frontier(points, {"direction": "target", "target": 25.0}) == [(100, 20.0), (40, 25.0)]
+
+
+def test_what_lies_behind_a_row(results):
+    class Event:
+        index = 0
+
+    view = View(results)
+    _, facts, clips, sample, picked = view.open(Event(), *ALL, "talking", ["Fidelity"])
+    assert "TalkingGaussian" in facts and "sha256" in facts and "120 s" in facts
+    assert clips.count("<tr>") == 3 and "…" in clips
+    assert picked == ["drawn/one", "TalkingGaussian (audio_training=two-stage)"]
+    assert sample.value["path"].endswith("talking-gaussian.mp4")

@@ -6,6 +6,7 @@
      ├─ AvatarError             a damaged, foreign or newer avatar folder
      ├─ WeightsError            a model file that is absent or is not the one expected
      ├─ ConfigError             an unknown switch, preset or value
+     ├─ ExternalError           a command of somebody else's that was started failed
      └─ EnvironmentMissing      a system library or program that is not installed
 
 A broken invariant of the program itself is an assertion, not one of these.
@@ -36,6 +37,10 @@ class WeightsError(PgsError):
 
 class ConfigError(PgsError):
     """An unknown switch, preset or value."""
+
+
+class ExternalError(PgsError):
+    """A command of somebody else's failed; the message ends with what it said."""
 
 
 class EnvironmentMissing(PgsError):

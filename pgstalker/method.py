@@ -4,14 +4,16 @@
     METHOD.load(out folder, device)                             -> Trained
     Trained.render(performance)                                 -> frames
 
-A method is one file of pgstalker/baselines/ that names METHOD; its name is the method's id with - as _. Listing the
-methods loads none of the libraries that train them.
+A method is one file of pgstalker/baselines/, or of a folder in $PGSTALKER_METHODS, that names METHOD; its name is the
+method's id with - as _. Listing the methods loads none of the libraries that train them.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
+import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +32,8 @@ Composite = Literal["gt_torso", "rendered_torso", "full_frame"]
 Progress = Callable[[str, float, dict[str, Any]], None]
 """Called with the stage's name, its share done in [0, 1], and numbers to show."""
 PRESETS = ("quick", "compare", "default", "paper")
+FOLDERS = "PGSTALKER_METHODS"
+"""Of the environment: folders with method files of the user's, separated as $PATH is."""
 
 
 @dataclass(frozen=True)
@@ -181,16 +185,46 @@ class Method:
                 raise ConfigError(f"{name}={value} is unknown to {self.id}; use one of: {', '.join(values)}")
 
 
-@functools.cache
 def discover() -> Mapping[str, Method]:
-    """Every method by id, pgstalker's own included, in the order of their names."""
+    """Every method by id, in the order of their names: pgstalker's own included, and those of the files that lie in the
+    folders of $PGSTALKER_METHODS. Raises ConfigError for such a file that does not name a METHOD as it must."""
+    return _discovered(os.environ.get(FOLDERS, ""))
+
+
+@functools.cache
+def _discovered(folders: str) -> Mapping[str, Method]:
     package = importlib.import_module("pgstalker.baselines")
     found: dict[str, Method] = {}
     for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
         module = importlib.import_module(f"{package.__name__}.{entry.name}")
         assert module.METHOD.id == entry.name.replace("_", "-"), f"{entry.name}.py names {module.METHOD.id}"
         found[module.METHOD.id] = module.METHOD
+    for folder in filter(None, folders.split(os.pathsep)):
+        if not Path(folder).is_dir():
+            raise ConfigError(f"${FOLDERS} names {folder}, which is no folder; correct it")
+        for path in sorted(Path(folder).glob("[!_]*.py")):
+            theirs = _method_of(path)
+            if theirs.id in found:
+                raise ConfigError(f"{path} names its method {theirs.id}, as another file does; rename it")
+            found[theirs.id] = theirs
     return MappingProxyType(found)
+
+
+def _method_of(path: Path) -> Method:
+    """METHOD of a user's file, which is run for it."""
+    spec = importlib.util.spec_from_file_location(f"pgstalker_methods_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, f"{path} ends in .py"
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (ImportError, SyntaxError, NameError, AttributeError, TypeError, ValueError, LookupError, OSError) as error:
+        raise ConfigError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = getattr(module, "METHOD", None)
+    if not isinstance(found, Method):
+        raise ConfigError(f"{path} names no METHOD; a script that is none lies in a folder of its own or begins with _")
+    if found.id != path.stem.replace("_", "-"):
+        raise ConfigError(f"{path} names its method {found.id}; a method has the name of its file, with - as _")
+    return found
 
 
 def method(name: str) -> Method:

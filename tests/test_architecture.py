@@ -23,7 +23,8 @@ ALLOWED = {
 KEEPERS = {
     "gradio": ("app.py", "hub/"),
     "gsplat": ("pgstalker/rendering/cuda.py",),
-    "subprocess": ("pgstalker/media/", "benchmarks/gpu_check.py"),  # which installs and builds on a bare machine
+    # external.py starts other people's programs; gpu_check.py installs and builds on a bare machine.
+    "subprocess": ("pgstalker/media/", "pgstalker/external.py", "benchmarks/gpu_check.py"),
     "mediapipe": ("pgstalker/tracking/",),
     "cv2": ("pgstalker/tracking/",),
 }

@@ -1,4 +1,4 @@
-"""The judge's command line: python -m leaderboard score | metrics."""
+"""The judge's command line: python -m leaderboard score | metrics | submit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from leaderboard.workbench import Submit
 from pgstalker.command_line import run
+from pgstalker.errors import ConfigError
 
 
 @dataclass
@@ -43,6 +45,10 @@ class Score:
     """A folder with weights of SyncNet and LPIPS, before $PGSTALKER_MODELS."""
     openface: tuple[Path, Path] | None = None
     """OpenFace's CSV of the prediction and of the truth."""
+    clip: str | None = None
+    """DATASET/CLIP that PRED is a result of; needed to submit the record."""
+    method: str | None = None
+    """The method's id; else the name of PRED."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     seed: int = 0
 
@@ -65,9 +71,21 @@ class Score:
             openface=self.openface,
             device=self.device,
             seed=self.seed,
+            labels=labels(self.clip, self.method),
         )
         record = score(request, self.out, _show if sys.stderr.isatty() else lambda stage, share: None)
         print("\n".join(lines(record)))
+
+
+def labels(clip: str | None, method: str | None) -> dict[str, Any]:
+    """What a person says of a prediction, as a record bears it. Raises ConfigError for a clip without its dataset."""
+    found: dict[str, Any] = {} if method is None else {"method": {"id": method}}
+    if clip is not None:
+        dataset, _, name = clip.partition("/")
+        if not dataset or not name or "/" in name:
+            raise ConfigError(f"--clip {clip} is not DATASET/CLIP; give presenters/mira, for instance")
+        found["clip"] = {"dataset": dataset, "id": name}
+    return found
 
 
 def _show(stage: str, share: float) -> None:
@@ -109,7 +127,7 @@ class Metrics:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
-    return run(Score | Metrics, "leaderboard", __doc__, arguments, logging.WARNING)
+    return run(Score | Metrics | Submit, "leaderboard", __doc__, arguments, logging.WARNING)
 
 
 if __name__ == "__main__":

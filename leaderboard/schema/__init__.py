@@ -9,7 +9,12 @@ from typing import Any
 
 from pgstalker.errors import ConfigError
 
-FILES = {"pgstalker-eval/1": "pgstalker-eval-1.json", "pgstalker-reported/1": "pgstalker-reported-1.json"}
+FILES = {
+    "pgstalker-description/1": "pgstalker-description-1.json",
+    "pgstalker-eval/1": "pgstalker-eval-1.json",
+    "pgstalker-reported/1": "pgstalker-reported-1.json",
+    "pgstalker-submission/1": "pgstalker-submission-1.json",
+}
 
 
 @functools.cache

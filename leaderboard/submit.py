@@ -1,0 +1,313 @@
+"""A submission is checked rule by rule before anybody looks at its figures, and shown where it would stand.
+
+method.json                                       what the method is (schema pgstalker-description/1)
+run.json                                          who, when, and sha256 of every file (pgstalker-submission/1)
+records/<dataset>/<clip>/<protocol>.json, .npz    what `score` or the runner wrote
+predictions/<dataset>/<clip>/<protocol>.mkv       the frames that were scored, lossless
+
+lint(zip) -> [Check]          preview(zip, results) -> rows, the submission's among them
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaderboard.archive import unpack
+from leaderboard.metrics import cells
+from leaderboard.protocol import VERSION, Protocol
+from leaderboard.records import read_record
+from leaderboard.schema import validate
+from pgstalker.errors import ConfigError, MediaError
+from pgstalker.subject import sha256_of
+
+METHOD, RUN, RECORDS, PREDICTIONS = "method.json", "run.json", "records", "predictions"
+RESULTS = Path(__file__).parent / "results"
+VIDEOS = (".mkv", ".avi", ".mp4", ".mov")
+SCHEMA_ERROR, SHA_ERROR, DUPLICATE_ERROR = "E-SUB-SCHEMA", "E-SUB-SHA", "E-SUB-DUP"
+MEAN_TOLERANCE = 1e-3
+NOT_LOOKED_AT = "not looked at: "
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule. error is the rule's own id where it is not kept, reason says why or what was found."""
+
+    rule: str
+    is_met: bool
+    reason: str
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One record of a submission. place: dataset/clip/protocol."""
+
+    place: str
+    record: dict[str, Any]
+    series: dict[str, np.ndarray]
+    prediction: Path | None
+
+
+@dataclass
+class Submission:
+    """A submission that lies unpacked in a folder."""
+
+    folder: Path
+    names: list[str] = field(default_factory=list)
+
+    @cached_property
+    def method(self) -> dict[str, Any]:
+        return self._described(METHOD, "pgstalker-description/1")
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        return self._described(RUN, "pgstalker-submission/1")
+
+    def _described(self, name: str, schema: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.folder / name).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{name} cannot be read ({type(error).__name__}); pack it again") from error
+        if not isinstance(content, dict) or content.get("schema") != schema:
+            raise ConfigError(f"{name} is not of the schema {schema}; pack it again")
+        try:
+            validate(content)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from error
+        return content
+
+    @cached_property
+    def scored(self) -> list[Scored]:
+        """Every record. Raises ConfigError for one that does not fit its schema."""
+        found = []
+        for name in self.names:
+            path = self.folder / name
+            if not name.startswith(f"{RECORDS}/") or path.suffix != ".json":
+                continue
+            place = name.removeprefix(f"{RECORDS}/").removesuffix(".json")
+            try:
+                record, series = read_record(path)
+            except ConfigError as error:
+                raise ConfigError(f"{name}: {str(error).replace(str(path), 'it')}") from error
+            beside = [self.folder / f"{PREDICTIONS}/{place}{suffix}" for suffix in VIDEOS]
+            found.append(Scored(place, record, series, next((path for path in beside if path.is_file()), None)))
+        return found
+
+
+# ---- the rules: each yields what is wrong
+
+
+def layout(submission: Submission, results: Path) -> Iterator[str]:
+    """method.json, run.json, records and their predictions are there, and nothing else."""
+    names = set(submission.names)
+    for name in (METHOD, RUN):
+        if name not in names:
+            yield f"{name} is missing; start from the zip of: leaderboard submit --example"
+    records = {name for name in names if name.startswith(f"{RECORDS}/") and name.endswith(".json")}
+    if not records:
+        yield f"there is no record; put records/DATASET/CLIP/PROTOCOL.json into {RECORDS}/"
+    known = {METHOD, RUN} | records
+    for name in sorted(records):
+        place = name.removeprefix(f"{RECORDS}/").removesuffix(".json")
+        if place.count("/") != 2:
+            yield f"{name} is not records/DATASET/CLIP/PROTOCOL.json; move it"
+        beside = names & {f"{PREDICTIONS}/{place}{suffix}" for suffix in VIDEOS}
+        if not beside:
+            yield f"{name} has no prediction; put it as {PREDICTIONS}/{place}.mkv"
+        known |= beside | {f"{RECORDS}/{place}.npz"}
+    if foreign := sorted(names - known):
+        yield f"{foreign[0]} does not belong there ({len(foreign)} such); leave it out"
+
+
+def schema(submission: Submission, results: Path) -> Iterator[str]:
+    """method.json, run.json and every record fit their schemas."""
+    for look in (lambda: submission.method, lambda: submission.run, lambda: submission.scored):
+        try:
+            look()
+        except ConfigError as error:
+            yield str(error)
+
+
+def hashes(submission: Submission, results: Path) -> Iterator[str]:
+    """run.json vouches for every file, each record for its prediction, and the truth is the board's own."""
+    vouched = submission.run["files"]
+    for name in submission.names:
+        if name == RUN:
+            continue
+        if name not in vouched:
+            yield f"run.json has no sha256 of {name}; pack it again"
+        elif sha256_of(submission.folder / name) != vouched[name]:
+            yield f"{name} is not the file that run.json vouches for (its sha256 differs); pack it again"
+    if missing := sorted(set(vouched) - set(submission.names)):
+        yield f"run.json vouches for {missing[0]}, which is not there; pack it again"
+    truths = _truths(results)
+    for scored in submission.scored:
+        claimed = scored.record["inputs"]["prediction"]["sha256"]
+        if scored.prediction is not None and sha256_of(scored.prediction) != claimed:
+            yield f"{scored.place}: the record was made of another video than the prediction; score it again"
+        truth = scored.record["inputs"]["truth"]
+        known = truths.get(scored.place.rpartition("/")[0], set())
+        if truth is not None and known and truth["frame_md5"] not in known:
+            yield f"{scored.place}: its truth is not the board's (other frames); score against the dataset's own clip"
+
+
+def _truths(results: Path) -> dict[str, set[str]]:
+    """dataset/clip to the digests of the truths that the board's records were scored against."""
+    found: dict[str, set[str]] = {}
+    for _, record in _kept(results):
+        clip, truth = record["clip"], record["inputs"]["truth"]
+        if truth is not None:
+            found.setdefault(f"{clip.get('dataset')}/{clip.get('id')}", set()).add(truth["frame_md5"])
+    return found
+
+
+def _kept(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in sorted((results / "measured").glob("*/*/*/*/*.json")):
+        content = json.loads(path.read_text("utf-8"))
+        if content.get("schema") == "pgstalker-eval/1":
+            yield path, content
+
+
+def counts(submission: Submission, results: Path) -> Iterator[str]:
+    """Predictions have the frames that the records were made of, and per-frame values are as many as they say."""
+    from leaderboard.inputs import open_sides, survey
+
+    for scored in submission.scored:
+        told, video = scored.record["counts"], scored.record["inputs"]["prediction"]
+        if scored.prediction is not None:
+            try:
+                side, _ = open_sides(scored.prediction, None, resample=False)
+                found = survey(side, None)
+            except MediaError as error:
+                yield f"{scored.place}: {error}"
+                continue
+            if found.frames != told["n_pred"]:
+                yield f"{scored.place}: the prediction has {found.frames} frames, the record says {told['n_pred']}"
+            elif found.frame_md5 != video["frame_md5"]:
+                yield f"{scored.place}: the prediction shows other frames than the record was made of"
+        for key, values in scored.series.items():
+            cell = scored.record["metrics"].get(key)
+            if cell is None:
+                yield f"{scored.place}: there are per-frame values of {key}, which the record does not have"
+            elif cell["status"] == "ok" and cell["n"] + cell["n_missing"] != len(values):
+                yield f"{scored.place}: {key} has {len(values)} values per frame, the record {cell['n']}"
+
+
+def values(submission: Submission, results: Path) -> Iterator[str]:
+    """Figures are known ones, within what their definition allows, and the means of their per-frame values."""
+    known = cells()
+    for scored in submission.scored:
+        for key, cell in scored.record["metrics"].items():
+            if key not in known:
+                yield f"{scored.place}: {key} is no metric of this version; score it again"
+                continue
+            metric, figure, _ = known[key]
+            if cell["status"] != "ok":
+                continue
+            own = metric.implementation()
+            if cell["impl"] != own and "@absent:" not in own:
+                yield f"{scored.place}: {key} was computed by {cell['impl']}, here by {own}; score it again"
+            low, high = figure.bounds
+            if not (low is None or cell["value"] >= low) or not (high is None or cell["value"] <= high):
+                yield f"{scored.place}: {key} is {cell['value']:g}, outside [{low}, {high}]"
+            series = scored.series.get(key)
+            if series is None or cell["agg"] != "mean_frame" or not np.isfinite(series).any():
+                continue
+            mean = float(np.nanmean(series.astype(np.float64)))
+            if abs(mean - cell["value"]) > MEAN_TOLERANCE * max(1.0, abs(mean)):
+                yield f"{scored.place}: {key} is {cell['value']:g}, but its frames' mean is {mean:g}"
+
+
+def protocol(submission: Submission, results: Path) -> Iterator[str]:
+    """Every record names the protocol, dataset and clip of its place, in the version that this board ranks."""
+    for scored in submission.scored:
+        dataset, clip, name = scored.place.split("/")
+        told, where = scored.record["protocol"], scored.record["clip"]
+        if told["version"] != VERSION:
+            yield f"{scored.place}: protocol version {told['version']}, this board has {VERSION}; score it again"
+        elif Protocol(told["setting"], told["composite"], told["codec"]).id != told["id"] or told["id"] != name:
+            yield f"{scored.place}: the record's protocol is {told['id']}; its file must bear that name"
+        if (where.get("dataset"), where.get("id")) != (dataset, clip):
+            yield f"{scored.place}: the record is of {where.get('dataset')}/{where.get('id')}; move it"
+        if scored.record["method"]["id"] != submission.method["id"]:
+            yield f"{scored.place}: the record is of {scored.record['method']['id']}, method.json of another"
+        if (told["setting"] == "self") != (scored.record["inputs"]["truth"] is not None):
+            yield f"{scored.place}: a self-driven record has a truth and a cross-driven one has none"
+
+
+def duplicates(submission: Submission, results: Path) -> Iterator[str]:
+    """No video stands for two clips, and nothing is on the board already."""
+    seen: dict[str, str] = {}
+    for scored in submission.scored:
+        video = scored.record["inputs"]["prediction"]["frame_md5"]
+        clip = scored.place.rpartition("/")[0]
+        if seen.setdefault(video, clip) != clip:
+            yield f"{scored.place} shows the same frames as {seen[video]}; give each clip its own"
+    kept = {record["inputs"]["prediction"]["frame_md5"]: path for path, record in _kept(results)}
+    for scored in submission.scored:
+        place = results / "measured" / submission.method["id"] / submission.run["revision"] / f"{scored.place}.json"
+        if place.exists():
+            yield f"{scored.place}: the board has this method and revision already; submit under another revision"
+        elif (other := kept.get(scored.record["inputs"]["prediction"]["frame_md5"])) is not None:
+            yield f"{scored.place}: the board has these very frames as {other.relative_to(results).parts[1]}"
+
+
+Rule = Callable[[Submission, Path], Iterator[str]]
+RULES: dict[str, tuple[Rule, str]] = {
+    "layout": (layout, SCHEMA_ERROR),
+    "schema": (schema, SCHEMA_ERROR),
+    "hashes": (hashes, SHA_ERROR),
+    "counts": (counts, SHA_ERROR),
+    "values": (values, SCHEMA_ERROR),
+    "protocol": (protocol, SCHEMA_ERROR),
+    "duplicates": (duplicates, DUPLICATE_ERROR),
+}
+NEEDED_BY_ALL = ("archive", "layout", "schema")
+"""While one of these is not met, the rules after it have nothing to look at."""
+
+
+def lint(path: str | Path, results: Path = RESULTS) -> list[Check]:
+    """Every rule, met or not, in a fixed order; the zip is trusted in nothing. results: the board's folder."""
+    with tempfile.TemporaryDirectory(prefix="pgstalker-submission-") as scratch:
+        return _lint(Path(path), Path(scratch), results)[0]
+
+
+def _lint(path: Path, scratch: Path, results: Path) -> tuple[list[Check], Submission]:
+    checks, submission = [], Submission(scratch)
+    try:
+        submission.names = unpack(path, scratch)
+        checks.append(Check("archive", True, f"{len(submission.names)} files"))
+    except ConfigError as error:
+        checks.append(Check("archive", False, str(error), SCHEMA_ERROR))
+    for name, (rule, code) in RULES.items():
+        broken = next((check.rule for check in checks if check.rule in NEEDED_BY_ALL and not check.is_met), None)
+        if broken is not None:
+            checks.append(Check(name, False, f"{NOT_LOOKED_AT}mend '{broken}' first"))
+            continue
+        wrong = list(rule(submission, results))
+        told = f"{wrong[0]} (and {len(wrong) - 1} more)" if len(wrong) > 1 else "".join(wrong)
+        kept = " ".join((rule.__doc__ or "").split())
+        checks.append(Check(name, not wrong, told or kept, code if wrong else None))
+    return checks, submission
+
+
+def preview(path: str | Path, results: Path = RESULTS) -> list[dict[str, Any]]:
+    """Where a submission would stand: the board's rows of the same dataset, protocol and device that share its clips,
+    and its own (source "submitted"), ranked anew among each other; best first.
+
+    Raises ConfigError, with the rule, for a submission that lint does not pass."""
+    from leaderboard.standing import standing
+
+    with tempfile.TemporaryDirectory(prefix="pgstalker-submission-") as scratch:
+        checks, submission = _lint(Path(path), Path(scratch), results)
+        if wrong := [check for check in checks if not check.is_met]:
+            raise ConfigError(f"{wrong[0].error}: {wrong[0].rule}: {wrong[0].reason}")
+        return standing(submission, results)

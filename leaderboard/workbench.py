@@ -1,0 +1,114 @@
+"""The commands for one's own results: submit."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from pgstalker.errors import ConfigError
+
+RESULTS, WORK = Path(__file__).parent / "results", Path("work") / "leaderboard"
+
+
+@dataclass
+class Submit:
+    """Pack results into a zip for the board, and check it rule by rule; a zip that is there is only checked."""
+
+    zip: tyro.conf.Positional[Path]
+    """The submission."""
+    example: bool = False
+    """Write a small one that passes, to start from."""
+    measured: str | None = None
+    """METHOD/REVISION that the runner measured here: its records and predictions are packed."""
+    records: tuple[Path, ...] = ()
+    """Records of `score --out`, each with --clip DATASET/CLIP."""
+    predictions: tuple[Path, ...] = ()
+    """The lossless videos that they were made of, in the same order."""
+    description: Path | None = None
+    """method.json: what the method is; needed with --records."""
+    revision: str = "r1"
+    """Which version of the method, with --records."""
+    by: str | None = None
+    """Who made it."""
+    dry_run: bool = False
+    """Show where it would stand."""
+    results: Path = RESULTS
+    """The board's records."""
+    work: Path = WORK
+    """Where the runner keeps its predictions."""
+
+    def run(self) -> None:
+        from leaderboard.submit import lint, preview
+
+        self._pack()
+        checks = lint(self.zip, self.results)
+        print("\n".join(check_line(check) for check in checks))
+        wrong = [check for check in checks if not check.is_met]
+        if self.dry_run and not wrong:
+            print("\n".join(row_line(row) for row in preview(self.zip, self.results)))
+        if wrong:
+            raise ConfigError(f"{wrong[0].error}: {self.zip} does not pass '{wrong[0].rule}': {wrong[0].reason}")
+
+    def _pack(self) -> None:
+        from leaderboard import pack
+
+        asked = [self.example, self.measured is not None, bool(self.records)]
+        if sum(asked) > 1:
+            raise ConfigError("give one of --example, --measured and --records")
+        if any(asked) and self.zip.exists():
+            raise ConfigError(f"{self.zip} exists already; remove it or give another name")
+        if self.example:
+            pack.example(self.zip)
+        elif self.measured is not None:
+            name, _, revision = self.measured.partition("/")
+            entries = pack.measured_entries(self.results, self.work / "runs", name, revision)
+            pack.pack_submission(self.zip, described(name), entries, revision, self._who())
+        elif self.records:
+            if self.description is None or len(self.records) != len(self.predictions):
+                raise ConfigError("--records needs --description and as many --predictions, in the same order")
+            found = map(pack.Entry, self.records, self.predictions)
+            pack.pack_submission(self.zip, _read(self.description), found, self.revision, self._who())
+
+    def _who(self) -> str:
+        return self.by or getpass.getuser()
+
+
+def described(name: str) -> dict[str, Any]:
+    """method.json of a method that this program knows."""
+    from pgstalker.method import method
+
+    found = method(name)
+    return {
+        "schema": "pgstalker-description/1",
+        "id": found.id,
+        "title": found.title,
+        "kind": found.kind,
+        "description": f"{found.title}, as this program has it",
+        "paper": found.paper,
+        "differences": list(found.differences),
+    }
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); start from method.json of: submit --example") from error
+
+
+def check_line(check: Any) -> str:
+    mark = "pass" if check.is_met else (check.error or "    ")
+    return f"{mark:<13} {check.rule:<11} {check.reason}"
+
+
+def row_line(row: dict[str, Any]) -> str:
+    """A row of a preview: rank over groups, name, and the rank in each figure."""
+    rank = "  -" if row["overall"] is None else f"{row['overall']:.2f}"
+    ranks = ", ".join(f"{key} {row['values'][key]:.4g} (rank {place:g})" for key, place in row["ranks"].items())
+    mine = "  <- this submission" if row["source"] == "submitted" else ""
+    return f"{rank}  {row['title']} [{row['revision']}] {row['dataset']} {row['protocol']}: {ranks}{mine}"

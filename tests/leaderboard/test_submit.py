@@ -1,0 +1,315 @@
+"""Submissions: the example passes, each rule can be broken, hostile zips are refused, ranks are the board's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaderboard.archive import is_unsafe, unpack
+from leaderboard.pack import EXAMPLE, drawn, example, measured_entries, pack_submission
+from leaderboard.records import read_record, write_record
+from leaderboard.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, lint, preview
+from leaderboard.workbench import described
+from pgstalker.errors import ConfigError
+
+PROTOCOL = "self-full_frame-lossless-v1"
+RECORD = f"records/example/one/{PROTOCOL}.json"
+SERIES = f"records/example/one/{PROTOCOL}.npz"
+VIDEO = f"predictions/example/one/{PROTOCOL}.mkv"
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory) -> Path:
+    return example(tmp_path_factory.mktemp("submission") / "example.zip")
+
+
+@pytest.fixture
+def board(tmp_path) -> Path:
+    """A results folder without a record."""
+    (tmp_path / "results" / "measured").mkdir(parents=True)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def changed(packed, tmp_path):
+    """changed(edit, vouch=True) -> the example after edit({name: bytes}); run.json then vouches for what is in it."""
+
+    def changed(edit, vouch: bool = True) -> Path:
+        with zipfile.ZipFile(packed) as file:
+            content = {name: file.read(name) for name in file.namelist()}
+        edit(content)
+        if vouch and "run.json" in content:
+            run = json.loads(content["run.json"])
+            run["files"] = {
+                name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name != "run.json"
+            }
+            content["run.json"] = json.dumps(run).encode()
+        path = tmp_path / "changed.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+            for name, data in content.items():
+                file.writestr(name, data)
+        return path
+
+    return changed
+
+
+def broken(path: Path, board: Path) -> list[tuple[str, str | None, str]]:
+    """Rules that are not met and were looked at."""
+    return [(c.rule, c.error, c.reason) for c in lint(path, board) if not c.is_met and "not looked at" not in c.reason]
+
+
+def json_edit(name: str, action):
+    """An edit of one JSON file."""
+
+    def edit(content):
+        value = json.loads(content[name])
+        action(value)
+        content[name] = json.dumps(value).encode()
+
+    return edit
+
+
+def test_the_example_passes_every_rule(packed, board):
+    checks = lint(packed, board)
+    assert [check.rule for check in checks] == [
+        "archive", "layout", "schema", "hashes", "counts", "values", "protocol", "duplicates",
+    ]  # fmt: skip
+    assert all(check.is_met and check.error is None and check.reason for check in checks)
+
+
+def in_record(action):
+    return json_edit(RECORD, action)
+
+
+def in_metric(name: str, **values):
+    return in_record(lambda record: record["metrics"][name].update(values))
+
+
+def in_video(**values):
+    return in_record(lambda record: record["inputs"]["prediction"].update(values))
+
+
+def without(prefix: str):
+    return lambda content: [content.pop(name) for name in list(content) if name.startswith(prefix)]
+
+
+def with_nan(content):
+    content[RECORD] = content[RECORD].replace(b'"seconds": ', b'"seconds": NaN, "x": ')
+
+
+def with_unknown_metric(record):
+    record["metrics"]["beauty"] = record["metrics"]["psnr"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "error", "words", "edit"),
+    [
+        ("layout", SCHEMA_ERROR, "method.json is missing", without("method.json")),
+        ("layout", SCHEMA_ERROR, "has no prediction", without(VIDEO)),
+        ("layout", SCHEMA_ERROR, "notes.txt does not belong", lambda c: c.update({"notes.txt": b"hello"})),
+        ("layout", SCHEMA_ERROR, "there is no record", without("records")),
+        ("schema", SCHEMA_ERROR, "description/1 at kind", json_edit("method.json", lambda m: m.update(kind="x"))),
+        ("schema", SCHEMA_ERROR, "not of the schema", json_edit("run.json", lambda m: m.update(schema="x/1"))),
+        ("schema", SCHEMA_ERROR, "metrics/psnr/value", in_metric("psnr", value="good")),
+        ("schema", SCHEMA_ERROR, "holds NaN", with_nan),
+        ("schema", SCHEMA_ERROR, "is no record", in_record(lambda r: r.update(per_frame="../../../method.npz"))),
+        ("schema", SCHEMA_ERROR, "is no record", lambda c: c.update({SERIES: b"PK"})),
+        ("hashes", SHA_ERROR, "made of another video", in_video(sha256="0" * 64)),
+        ("counts", SHA_ERROR, "has 25 frames, the record says 24", in_record(lambda r: r["counts"].update(n_pred=24))),
+        ("counts", SHA_ERROR, "shows other frames", in_video(frame_md5="0" * 32)),
+        ("counts", SHA_ERROR, "psnr has 25 values per frame, the record 12", in_metric("psnr", n=12)),
+        ("values", SCHEMA_ERROR, "psnr is 39, but its frames' mean is", in_metric("psnr", value=39)),
+        ("values", SCHEMA_ERROR, r"ssim is 2, outside \[", in_metric("ssim", value=2)),
+        ("values", SCHEMA_ERROR, "no metric of this version", in_record(with_unknown_metric)),
+        ("values", SCHEMA_ERROR, "was computed by mine", in_metric("psnr", impl="mine")),
+        ("protocol", SCHEMA_ERROR, "version 7", in_record(lambda r: r["protocol"].update(version=7))),
+        ("protocol", SCHEMA_ERROR, "must bear that name", in_record(lambda r: r["protocol"].update(codec="h264_q8"))),
+        ("protocol", SCHEMA_ERROR, "record is of example/three", in_record(lambda r: r["clip"].update(id="three"))),
+        ("protocol", SCHEMA_ERROR, "method.json of another", json_edit("method.json", lambda m: m.update(id="mine"))),
+    ],
+)
+def test_each_rule_can_be_broken(rule, error, words, edit, changed, board):
+    found = broken(changed(edit), board)
+    assert any(r == rule and e == error and re.search(words, reason) for r, e, reason in found), found
+    assert all("\n" not in reason for _, _, reason in found)
+
+
+def test_what_does_not_pass_has_no_preview(changed, board):
+    with pytest.raises(ConfigError, match=r"E-SUB-SCHEMA: values: example/one/.*: psnr is 39"):
+        preview(changed(in_metric("psnr", value=39)), board)
+
+
+def test_a_file_that_run_json_does_not_vouch_for(changed, board):
+    def edit(content):
+        content["method.json"] = content["method.json"].replace(b"drawn ball", b"drawn face")
+
+    assert broken(changed(edit, vouch=False), board)[0][:2] == ("hashes", SHA_ERROR)
+
+
+def keep(packed: Path, board: Path, tmp_path: Path, method: str, revision: str, worsen: float = 0.0) -> None:
+    """Put the example's records on the board as those of `method`, with every figure worse by so much."""
+    unpacked = tmp_path / f"unpacked-{method}-{revision}"
+    unpack(packed, unpacked)
+    for path in sorted(unpacked.glob("records/*/*/*.json")):
+        record, series = read_record(path)
+        record["method"]["id"] = method
+        if worsen:
+            series = {"psnr": series["psnr"] - worsen, "ssim": series["ssim"] - worsen / 100}
+            for key, values in series.items():
+                record["metrics"][key]["value"] = float(np.mean(values))
+            record["inputs"]["prediction"]["frame_md5"] = hashlib.md5(f"{path}{method}".encode()).hexdigest()
+        place = board / "measured" / method / revision / path.relative_to(unpacked / "records")
+        write_record(record, series, place)
+
+
+def test_what_the_board_has_already_is_a_duplicate(packed, changed, board, tmp_path):
+    keep(packed, board, tmp_path, EXAMPLE["id"], "r1", worsen=1)
+    assert broken(packed, board)[0][:2] == ("duplicates", DUPLICATE_ERROR)
+    assert "another revision" in broken(packed, board)[0][2]
+    assert broken(changed(json_edit("run.json", lambda r: r.update(revision="r2"))), board) == []
+    keep(packed, board, tmp_path, "still-frame", "r1")
+    assert (
+        "these very frames as still-frame"
+        in broken(changed(json_edit("run.json", lambda r: r.update(revision="r2"))), board)[0][2]
+    )
+
+
+def test_one_video_for_two_clips_is_a_duplicate(changed, board):
+    other = {name: name.replace("/one/", "/two/") for name in (RECORD, SERIES, VIDEO)}
+
+    def edit(content):
+        for name, target in other.items():
+            content[target] = content[name]
+        value = json.loads(content[other[RECORD]])
+        value["clip"]["id"] = "two"
+        content[other[RECORD]] = json.dumps(value).encode()
+
+    assert broken(changed(edit), board)[0][:2] == ("duplicates", DUPLICATE_ERROR)
+
+
+def test_another_truth_than_the_boards_is_said(packed, changed, board, tmp_path):
+    keep(packed, board, tmp_path, "still-frame", "r1", worsen=1)
+    edit = json_edit(RECORD, lambda r: r["inputs"]["truth"].update(frame_md5="0" * 32))
+    assert any("not the board's" in reason for _, _, reason in broken(changed(edit), board))
+
+
+def test_a_preview_ranks_it_among_the_others(packed, board, tmp_path):
+    assert [row["source"] for row in preview(packed, board)] == ["submitted"]
+    keep(packed, board, tmp_path, "still-frame", "r1", worsen=4)
+    keep(packed, board, tmp_path, "pgstalker", "r1", worsen=-4)
+    rows = preview(packed, board)
+    assert [row["method"] for row in rows] == ["pgstalker", "example", "still-frame"]
+    assert [row["ranks"]["psnr"] for row in rows] == [1, 2, 3]
+    assert rows[1]["source"] == "submitted" and rows[0]["title"] == "PGSTalker"
+    assert rows[1]["values"]["psnr"] - rows[2]["values"]["psnr"] == pytest.approx(4, abs=1e-4)
+    assert rows[1]["clips"] == ["one", "two"] and rows[1]["protocol"] == PROTOCOL and rows[1]["device"] == "cpu"
+
+
+def test_the_command_packs_checks_and_previews(tmp_path, board, capsys):
+    from leaderboard.__main__ import main
+
+    zip_file = str(tmp_path / "mine.zip")
+    truth, own = (drawn(tmp_path / f"{name}.mkv", 0, noise) for name, noise in (("truth", 0.0), ("own", 5.0)))
+    (tmp_path / "method.json").write_text(json.dumps(EXAMPLE | {"id": "mine", "title": "Mine"}))
+    record, where = str(tmp_path / "own.json"), ["--results", str(board)]
+    scoring = ["score", "--pred", str(own), "--gt", str(truth), "--out", record, "--metrics", "psnr", "ssim"]
+    assert main([*scoring, "--clip", "example/one", "--method", "mine"]) == 0
+    packing = ["submit", zip_file, "--records", record, "--predictions", str(own), *where]
+    assert main(packing) == 2
+    assert main([*packing, "--description", str(tmp_path / "method.json"), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("\npass") + told.startswith("pass") >= 8 and "<- this submission" in told and "psnr" in told
+    assert main(["submit", zip_file, "--example", *where]) == 2, "it is not overwritten"
+    assert main(["submit", zip_file, *where]) == 0
+    assert main(["submit", str(tmp_path / "no.zip"), *where]) == 2
+    assert "E-SUB-SCHEMA" in capsys.readouterr().err
+    assert main([*scoring, "--clip", "one"]) == 2
+
+
+def test_what_was_measured_here_is_packed_from_where_it_lies(packed, board, tmp_path):
+    keep(packed, board, tmp_path, "still-frame", "r1")
+    with pytest.raises(ConfigError, match="submit from where"):
+        list(measured_entries(board, tmp_path / "runs", "still-frame", "r1"))
+    for clip in ("one", "two"):
+        place = tmp_path / "runs" / "still-frame" / "r1" / "example" / clip / "prediction.mkv"
+        place.parent.mkdir(parents=True)
+        place.write_bytes(
+            (tmp_path / f"unpacked-still-frame-r1/predictions/example/{clip}/{PROTOCOL}.mkv").read_bytes()
+        )
+    found = list(measured_entries(board, tmp_path / "runs", "still-frame", "r1"))
+    out = pack_submission(tmp_path / "own.zip", described("still-frame"), found, "r1", "me")
+    assert broken(out, tmp_path / "elsewhere") == []
+    with pytest.raises(ConfigError, match="holds no record"):
+        list(measured_entries(board, tmp_path / "runs", "pgstalker", "r1"))
+
+
+# ---- hostile archives
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "a/../../out", "/etc/out", "C:/out", "C:out", "..\\out", "a\\b", "", ".", "nul\0", "a. ", "a\nb"]
+)
+def test_names_that_lead_out_are_unsafe(name):
+    assert is_unsafe(name)
+
+
+def test_plain_names_are_safe():
+    assert not any(map(is_unsafe, ("method.json", "records/a/b/c.json", "a..b/c", "quick-256-s0+torso=gt/x.npz")))
+
+
+def hostile(path: Path, name: str, data: bytes = b"x", mode: int = 0, times: int = 1) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for _ in range(times):
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr, entry.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+            file.writestr(entry, data)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        ("leads out", {"name": "../../escaped"}),
+        ("leads out", {"name": "/tmp/escaped"}),
+        ("is a link", {"name": "link", "data": b"/etc/passwd", "mode": stat.S_IFLNK | 0o777}),
+        ("is a link or no plain file", {"name": "pipe", "mode": stat.S_IFIFO | 0o666}),
+        ("times when unpacked", {"name": "bomb", "data": bytes(30 << 20)}),
+        ("twice", {"name": "same", "times": 2}),
+    ],
+)
+def test_hostile_zips_are_refused(words, settings, board, tmp_path):
+    path = hostile(tmp_path / "hostile.zip", **settings)
+    checks = lint(path, board)
+    assert not checks[0].is_met and checks[0].error == SCHEMA_ERROR and words in checks[0].reason
+    assert all(not check.is_met and "not looked at" in check.reason for check in checks[1:])
+    with pytest.raises(ConfigError):
+        unpack(path, tmp_path / "room" / "inner")
+    assert not (tmp_path / "escaped").exists() and not Path("/tmp/escaped").exists()
+
+
+def test_what_the_header_hides_is_counted(board, tmp_path):
+    """A header that says 10 bytes of a file that holds more."""
+    path = hostile(tmp_path / "lie.zip", "small", np.random.default_rng(0).bytes(5000))
+    raw = bytearray(path.read_bytes())
+    central = raw.rfind(b"PK\x01\x02")
+    raw[central + 24 : central + 28] = (10).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError):
+        unpack(path, tmp_path / "room")
+    with pytest.raises(ConfigError, match="holds 0 MB; at most 0 MB"):
+        unpack(hostile(tmp_path / "large.zip", "large", bytes(2000)), tmp_path / "other", most_bytes=1000)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no zip"])
+def test_what_is_no_zip_is_said(content, board, tmp_path):
+    (tmp_path / "a.zip").write_bytes(content)
+    assert "cannot be unpacked" in lint(tmp_path / "a.zip", board)[0].reason
+    assert "cannot be unpacked" in lint(tmp_path / "absent.zip", board)[0].reason

@@ -14,7 +14,7 @@ from hub import messages
 from hub.components import header
 from hub.jobs import Gallery
 from hub.results import Results
-from hub.tabs import about, board, create
+from hub.tabs import about, board, compare, create
 from hub.theme import CSS, theme
 from pgstalker import preflight
 from pgstalker.devices import choose_device
@@ -26,7 +26,7 @@ SAMPLE_DATA = Path(__file__).resolve().parents[1] / "sample_data"
 DELETE_EVERY_S, DELETE_AFTER_S = 600, 3600
 MAX_UPLOAD = "100mb"
 MAX_WAITING = 8
-TABS = {"demo": "Create", "board": "Leaderboard", "about": "About"}
+TABS = {"demo": "Create", "compare": "Compare", "board": "Leaderboard", "about": "About"}
 """Id, which stands in the address as ?tab=, to title."""
 REMEMBER = """() => {{
   if (!window.pgsOpened) return;
@@ -55,11 +55,12 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
     ) as page:  # fmt: skip
         header(device_name(services.gallery.device))
         with gr.Tabs(selected="demo", elem_id="tabs") as tabs:
-            places = {}
+            places, parts = {}, {}
             for tab, title in TABS.items():
                 with gr.Tab(title, id=tab, elem_id=f"tab-{tab}") as places[tab]:
-                    _fill(tab, services, page, places[tab])
+                    parts[tab] = _fill(tab, services, page, places[tab])
         gr.HTML(messages.footer(), padding=False)
+        _connect(page, parts["compare"], parts["board"], tabs)
         for tab, place in places.items():
             place.select(None, js=REMEMBER.format(tab=tab))
         opened = page.load(opening_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden")
@@ -67,13 +68,25 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
     return page.queue(max_size=max_waiting, default_concurrency_limit=1)
 
 
-def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab) -> None:
+def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab):
+    """Lay out one tab; returns what others may reach of it."""
     if tab == "demo":
         page.unload(create.build(services.gallery, services.max_seconds))
+    elif tab == "compare":
+        return compare.build(services.results)
     elif tab == "board":
-        board.build(services.results, place)
+        return board.build(services.results, place)
     elif tab == "about":
         about.build(services.results)
+    return None
+
+
+def _connect(page: gr.Blocks, duel: compare.Compare, row: tuple[gr.Button, gr.JSON], tabs: gr.Tabs) -> None:
+    """What leads from one tab to another: a link to a comparison, and a row of the board against the truth."""
+    quiet = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+    page.load(duel.duel.opened_by_link, None, [*duel.choice, *duel.filled], **quiet)
+    button, picked = row
+    button.click(duel.duel.asked_by_board, picked, [duel.source, *duel.choice, *duel.filled, tabs], **quiet)
 
 
 def opening_tab(request: gr.Request):

@@ -41,6 +41,19 @@ NO_RESULTS = "No compiled results. Run `python -m leaderboard regenerate`"
 NO_MATCH = "No runs match. Clear the filters to see all."
 REPORTED = """Figures as papers print them, with the paper they stand in. Their protocols differ silently, by up to
 5 dB for one and the same method: they compare neither with each other nor with what was measured here."""
+NO_CLIP = "Choose a clip from the list."
+NEEDS_VIDEO = "A video is missing here: drop an mp4 of the same clip."
+NEEDS_OWN = "Measuring is for your own videos; those of the leaderboard have been measured."
+NEEDS_TRUTH = "PSNR, SSIM, LPIPS and LMD need the truth: add the real video of the same words."
+NEEDS_COMPARISON = "There is no comparison yet: choose two videos and press Compare."
+NO_FIGURES = "No figure that both have. Press “Measure both” to measure your own videos."
+NO_VIDEO_OF_ROW = "The videos of this row do not ship, so there is nothing to play; its numbers stand in the table."
+OWN_VIDEOS = (
+    "Two results of the same words, frame for frame: one size and one rate, at most 5 minutes. The truth adds figures."
+)
+ERROR_SCALE = (
+    "Error: mean difference of the colours from the truth, black for none, pale yellow for 64 grey levels and more."
+)
 STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
 
 

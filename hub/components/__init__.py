@@ -5,5 +5,6 @@ They are functions, because Gradio writes a file beside every module that subcla
 
 from hub.components.header import header
 from hub.components.sortable import Column, sortable, table_html
+from hub.components.sync_compare import sync_compare
 
-__all__ = ["Column", "header", "sortable", "table_html"]
+__all__ = ["Column", "header", "sortable", "sync_compare", "table_html"]

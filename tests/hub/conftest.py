@@ -18,6 +18,8 @@ from tests.hub.boards import make_board
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 ARGUMENTS = ["--no-sandbox", "--headless=new", "--autoplay-policy=no-user-gesture-required"]
+GRADIOS_OWN = ("Method not implemented.", "status of 422 (Unprocessable Entity)")
+"""What Gradio's own client says to the console: when an upload has ended, and when a validator said no."""
 MAX_SECONDS = 3.0
 
 
@@ -120,4 +122,4 @@ def visit(chromium, address):
     yield opened
     for context in contexts:
         context.close()
-    assert not complaints and not elsewhere
+    assert not [line for line in complaints if not line.endswith(GRADIOS_OWN)] and not elsewhere

@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-TABS = ("demo", "board", "about")
+TABS = ("demo", "compare", "board", "about")
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -87,3 +87,80 @@ def test_the_board_is_used_with_the_keyboard_alone(visit):
     page.focus("#board tbody tr")
     page.keyboard.press("Enter")
     page.wait_for_selector("#row h3:has-text('PGSTalker')")
+
+
+DRIFT = """() => {
+  const [a, ...others] = [...document.querySelectorAll("#players video")].filter((video) => video.getAttribute("src"));
+  return Math.max(...others.map((video) => Math.abs(video.currentTime - a.currentTime)));
+}"""
+
+
+def compared(page):
+    page.click("#compare")
+    page.wait_for_selector("#players .pgs-sync-body >> visible=true")
+    page.wait_for_function(
+        "[...document.querySelectorAll('#players video[src]')].length === 3 && "
+        "[...document.querySelectorAll('#players video[src]')].every((video) => video.readyState >= 2)"
+    )
+
+
+def test_players_stay_together_and_the_curve_seeks(visit):
+    page = visit("?tab=compare")
+    compared(page)
+    page.select_option(".pgs-sync-rate", "0.5")
+    page.click(".pgs-sync-play")
+    page.wait_for_function("document.querySelector('#players video').currentTime > 0.4")
+    drifts = []
+    for _ in range(5):
+        drifts.append(page.evaluate(DRIFT))
+        page.wait_for_timeout(100)
+    assert min(drifts) <= 0.04, drifts
+    page.wait_for_function("document.querySelector('#players video').paused")
+    page.wait_for_function(f"({DRIFT})() < 1e-3")
+    curve = page.locator("#players svg")
+    curve.click(position={"x": curve.bounding_box()["width"] * 0.5, "y": 40})
+    page.wait_for_function("document.querySelector('.pgs-sync-frame').textContent.startsWith('16 ')")
+    page.wait_for_function(f"({DRIFT})() < 1e-3")
+    page.wait_for_selector("#frame >> text=Error in frame 16")
+    page.focus(".pgs-sync-scrub")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#frame >> text=Error in frame 17")
+    page.click(".pgs-sync-mode")
+    assert page.get_attribute(".pgs-sync", "data-mode") == "wipe"
+    assert "A better" in page.inner_text("#differences")
+
+
+def test_a_comparison_has_a_link_a_zip_and_a_video(visit):
+    page = visit("?tab=compare")
+    compared(page)
+    page.click("#link")
+    page.wait_for_function("location.search.includes('clip=drawn')")
+    link = page.url
+    for button, name in (("#zip", "comparison.zip"), ("#film", "side_by_side.mp4")):
+        with page.expect_download() as saved:
+            page.click(button)
+        assert saved.value.suggested_filename == name
+    again = visit("?" + link.partition("?")[2])
+    again.wait_for_selector("#players .pgs-sync-body >> visible=true")
+    assert again.input_value("#method-a input") == "PGSTalker"
+
+
+def test_a_row_of_the_board_opens_against_the_truth(visit):
+    page = visit("?tab=board")
+    page.click("#board tbody tr:has-text('Still frame')")
+    page.click("#row-compare >> visible=true")
+    page.wait_for_selector("#players figcaption:has-text('Still frame')")
+
+
+def test_two_videos_of_one_s_own_are_compared_and_measured(visit, results):
+    clip = results.clips["drawn/one"]
+    page = visit("?tab=compare")
+    page.click("text=Your own videos")
+    page.click("#compare")
+    page.wait_for_selector("#own-a >> text=missing here")
+    for name, path in (("a", clip.videos["PGSTalker"]), ("b", clip.videos["Still frame"]), ("truth", clip.truth)):
+        page.set_input_files(f"#own-{name} input[type=file]", path)
+        page.wait_for_selector(f"#own-{name} video")
+    compared(page)
+    page.click("#measure")
+    page.wait_for_selector("#differences >> text=A better", timeout=60_000)

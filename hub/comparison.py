@@ -1,0 +1,239 @@
+"""Two results of one clip, held against each other: players, curves, paired differences, files. No gradio in here.
+
+built in: records -> per-frame values          uploaded: videos -> leaderboard.scoring -> per-frame values
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hub.results import Clip, Results
+from leaderboard.metrics import Figure, cells
+from leaderboard.records import read_record
+from leaderboard.scoring import ScoreRequest, score
+from leaderboard.side_by_side import side_by_side
+from leaderboard.statistics import compare
+from pgstalker.errors import ConfigError, MediaError
+from pgstalker.media import normalise_video, probe
+
+TRUTH = "Truth"
+BROWSER_CODECS = {"h264", "vp8", "vp9", "av1"}
+QUICK = ("psnr", "ssim", "ms_ssim", "flicker")
+"""What an uploaded pair is measured in unless all is asked for: no weights, seconds."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: a video, and what was measured of it: cell key to value, and to per-frame values [n]."""
+
+    title: str
+    path: Path
+    shown: Path | None = None
+    """What a browser plays where it is not `path` itself."""
+    values: dict[str, float | None] = field(default_factory=dict)
+    series: dict[str, np.ndarray] = field(default_factory=dict)
+    strides: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_record(cls, title: str, path: Path, record: dict[str, Any], series: dict[str, np.ndarray]) -> Side:
+        metrics = record["metrics"]
+        values = {key: cell["value"] for key, cell in metrics.items()}
+        return cls(title, path, None, values, series, {key: metrics[key]["stride"] for key in series if key in metrics})
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """a and b of one clip; truth where it is at hand. clip: its id, None for uploaded videos."""
+
+    a: Side
+    b: Side
+    truth: Side | None
+    fps: float
+    frames: int
+    size: tuple[int, int]
+    clip: str | None = None
+
+    @classmethod
+    def of(cls, a: Side, b: Side, truth: Side | None, clip: str | None = None) -> Comparison:
+        """Raises MediaError where the videos do not belong together: different size or rate, in one line."""
+        paths = [side.path for side in (a, b, truth) if side is not None]
+        streams = [probe(path).require_video() for path in paths]
+        first = streams[0]
+        for other, path in zip(streams[1:], paths[1:]):
+            if (other.width, other.height) != (first.width, first.height):
+                raise MediaError(
+                    f"{a.path.name} is {first.width}x{first.height} px and {path.name} {other.width}x{other.height}; "
+                    "scale one of them, players and error pictures need one size"
+                )
+            if abs(other.fps - first.fps) > 0.01:
+                raise MediaError(
+                    f"{a.path.name} has {first.fps:g} frames/s and {path.name} {other.fps:g}; "
+                    "convert one of them, frames are compared one by one"
+                )
+        counts = [
+            stream.frames or math.floor(probe(path).duration_s * stream.fps) for stream, path in zip(streams, paths)
+        ]
+        return cls(a, b, truth, first.fps, min(counts), (first.width, first.height), clip)
+
+    def players(self, start: int = 0) -> dict[str, Any]:
+        """The value of the component sync_compare: files, titles, and curves of the figures that both have."""
+        sides: dict[str, Any] = {"a": _file(self.a), "b": _file(self.b)}
+        if self.truth is not None and self.truth.path not in (self.a.path, self.b.path):
+            sides["truth"] = _file(self.truth)
+        curves = {key: self._curve(key) for key in self.figures()}
+        name = f"{self.a.path}|{self.b.path}"
+        return sides | {"id": name, "fps": self.fps, "frames": self.frames, "start": start, "curves": curves}
+
+    def figures(self) -> list[str]:
+        """Cell keys of which at least one side has values per frame, those of both sides first."""
+        known = {**self.a.series, **self.b.series}
+        places = {key: place for place, key in enumerate(dict.fromkeys([*QUICK, *cells()]))}
+        both = self.a.series.keys() & self.b.series.keys()
+        return sorted((key for key in known if key in places), key=lambda key: (key not in both, places[key]))
+
+    def _curve(self, key: str) -> dict[str, Any]:
+        _, figure, region = cells()[key]
+        stride = self.a.strides.get(key) or self.b.strides.get(key) or 1
+        title = figure.id.upper() if region == "full" else f"{figure.id.upper()}, {region}"
+        return {
+            "title": title.replace("_", " "), "unit": figure.unit, "stride": stride,
+            "a": _numbers(self.a.series.get(key)), "b": _numbers(self.b.series.get(key)),
+        }  # fmt: skip
+
+    def differences(self) -> list[dict[str, Any]]:
+        """Per figure: A, B; where both are known, A less B, its 95 % interval over paired frames, who is better."""
+        found = []
+        for key, (_, figure, region) in cells().items():
+            a, b = self.a.values.get(key), self.b.values.get(key)
+            if a is None and b is None:
+                continue
+            row = {"key": key, "figure": figure, "region": region, "a": a, "b": b, "difference": None, "ci95": None}
+            if a is None or b is None:
+                found.append(row | {"verdict": "–"})
+                continue
+            row["difference"] = a - b
+            if key in self.a.series and key in self.b.series:
+                length = min(len(self.a.series[key]), len(self.b.series[key]))
+                one, other = ({"clip": side.series[key][:length]} for side in (self.a, self.b))
+                row["ci95"] = compare(one, other, self.a.strides.get(key, 1)).ci95
+            found.append(row | {"verdict": verdict(figure, a, b, row["ci95"])})
+        return found
+
+    def videos(self) -> dict[str, Path]:
+        sides = {f"A  {self.a.title}": self.a.path, f"B  {self.b.title}": self.b.path}
+        return sides if self.truth is None else sides | {TRUTH: self.truth.path}
+
+    def archive(self, out: Path) -> Path:
+        """A zip of the videos, the paired table (csv) and the per-frame values (json)."""
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as file:
+            for name, side in {"a": self.a, "b": self.b, "truth": self.truth}.items():
+                if side is not None:
+                    file.write(side.path, f"{name}{side.path.suffix.lower()}")
+            file.writestr("differences.csv", self.table())
+            curves = {key: self._curve(key) for key in self.figures()}
+            about = {"a": self.a.title, "b": self.b.title, "clip": self.clip, "fps": self.fps, "frames": self.frames}
+            file.writestr("per_frame.json", json.dumps(about | {"figures": curves}, indent=1))
+        return out
+
+    def table(self) -> str:
+        """The paired differences as CSV text."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["figure", "unit", "direction", "a", "b", "a_less_b", "ci95_low", "ci95_high", "verdict"])
+        for row in self.differences():
+            figure, (low, high) = row["figure"], row["ci95"] or ("", "")
+            writer.writerow(
+                [
+                    row["key"],
+                    figure.unit,
+                    figure.direction,
+                    row["a"],
+                    row["b"],
+                    row["difference"],
+                    low,
+                    high,
+                    row["verdict"],
+                ]
+            )
+        return text.getvalue()
+
+    def video(self, out: Path) -> Path:
+        """A, B and the truth in one row."""
+        side_by_side(self.videos(), out)
+        return out
+
+
+def verdict(figure: Figure, a: float, b: float, ci95: tuple[float, float] | None) -> str:
+    """Who is better, or that the difference could be chance; without an interval only what is closer."""
+    if ci95 is not None and ci95[0] <= 0 <= ci95[1]:
+        return "tie"
+    if figure.badness(a) == figure.badness(b):
+        return "equal"
+    better = "A" if figure.badness(a) < figure.badness(b) else "B"
+    return f"{better} better" if ci95 is not None else f"{better} nearer the best"
+
+
+def built_in(results: Results, clip_id: str, a: str, b: str) -> Comparison:
+    """Two rows of the board, or a row and the truth, on a clip whose media ship. Raises ConfigError for others."""
+    clip = results.clips.get(clip_id)
+    if clip is None:
+        raise ConfigError(f"there is no clip {clip_id!r} with videos here; choose one from the list")
+    truth = None if clip.truth is None else Side(TRUTH, clip.truth)
+    return Comparison.of(_side(clip, a), _side(clip, b), truth, clip_id)
+
+
+def _side(clip: Clip, title: str) -> Side:
+    if title == TRUTH and clip.truth is not None:
+        return Side(TRUTH, clip.truth)
+    if title not in clip.videos:
+        raise ConfigError(f"there is no {title!r} of {clip.id} here; choose one from the list")
+    return Side.of_record(title, clip.videos[title], *read_record(clip.records[title]))
+
+
+def measured(
+    comparison: Comparison,
+    metrics: tuple[str, ...],
+    options: dict[str, bool],
+    scratch: Path,
+    progress: Callable[[str, float], None],
+) -> Comparison:
+    """The same comparison with both sides scored against the truth. options: resample, cut, align of ScoreRequest."""
+    sides = []
+    for letter, side in (("A", comparison.a), ("B", comparison.b)):
+        truth = comparison.truth.path if comparison.truth else None
+        request = ScoreRequest(side.path, truth, metrics=metrics, **options)
+        out = scratch / f"{letter}.json"
+        score(request, out, lambda stage, share, letter=letter: progress(f"{letter}: {stage}", share))
+        sides.append(replace(Side.of_record(side.title, side.path, *read_record(out)), shown=side.shown))
+    return replace(comparison, a=sides[0], b=sides[1])
+
+
+def playable(side: Side, folder: Path) -> Side:
+    """The side with a copy in `folder` that browsers play, where they might not play the file itself."""
+    video = probe(side.path).require_video()
+    if video.codec in BROWSER_CODECS and side.path.suffix.lower() in (".mp4", ".webm"):
+        return side
+    target = folder / f"{len(list(folder.iterdir()))}.mp4"
+    normalise_video(side.path, target, fps=video.fps)
+    return replace(side, shown=target)
+
+
+def _file(side: Side) -> dict[str, Any]:
+    return {"title": side.title, "file": {"path": str(side.shown or side.path), "meta": {"_type": "gradio.FileData"}}}
+
+
+def _numbers(series: np.ndarray | None) -> list[float | None] | None:
+    """For JSON: what is no number is null."""
+    if series is None:
+        return None
+    return [None if not math.isfinite(value) else round(float(value), 5) for value in series]

@@ -167,7 +167,7 @@ def _landmarks_and_frames(work: _Work, crop: Crop, start: int, frames: int) -> n
             faces = landmarker.track(image)
             found.append(faces[0] if faces else np.full((478, 3), np.nan, np.float32))
             if faces and len(found) % survey.SAMPLE_EVERY == 0:
-                pictures.append(_luma_and_sharpness(image, faces[0]))
+                pictures.append(quality.luma_and_sharpness(image, faces[0], 512 / work.size))
             report(len(found) / frames)
     landmarks = np.stack(found).astype(np.float64)
     if pictures:
@@ -175,19 +175,6 @@ def _landmarks_and_frames(work: _Work, crop: Crop, start: int, frames: int) -> n
         work.warnings += quality.check_picture(luma, sharpness)
         work.quality |= {"luma": float(luma), "sharpness": float(sharpness)}
     return landmarks
-
-
-def _luma_and_sharpness(image: np.ndarray, landmarks: np.ndarray) -> tuple[float, float]:
-    """Median brightness and variance of the Laplacian of the face, as a 512 px picture would show them."""
-    import cv2
-
-    low = np.maximum(landmarks[face_model.OVAL, :2].min(0).astype(int), 0)
-    high = landmarks[face_model.OVAL, :2].max(0).astype(int)
-    face = cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY)
-    if face.size == 0:
-        return 0.0, 0.0
-    scaled = cv2.resize(face, None, fx=512 / len(image), fy=512 / len(image), interpolation=cv2.INTER_LINEAR)
-    return float(np.median(face)), float(cv2.Laplacian(scaled, cv2.CV_64F).var())
 
 
 def _without_gaps(landmarks: np.ndarray, valid: np.ndarray) -> np.ndarray:

@@ -85,6 +85,21 @@ def check_valid(name: str, valid: np.ndarray) -> None:
         )
 
 
+def luma_and_sharpness(image: np.ndarray, landmarks: np.ndarray, scale: float) -> tuple[float, float]:
+    """Median brightness and variance of the Laplacian of the face. scale: what makes the picture's pixels those of a
+    crop of 512 px."""
+    import cv2
+
+    low = np.maximum(landmarks[OVAL, :2].min(0).astype(int), 0)
+    high = landmarks[OVAL, :2].max(0).astype(int)
+    face = image[low[1] : high[1], low[0] : high[0]]
+    if face.size == 0:
+        return 0.0, 0.0
+    gray = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    scaled = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    return float(np.median(gray)), float(cv2.Laplacian(scaled, cv2.CV_64F).var())
+
+
 def check_picture(luma: float, sharpness: float) -> list[str]:
     """Medians over sampled faces: luma 0..255, sharpness = variance of the Laplacian at 512 px."""
     if luma < MIN_LUMA:

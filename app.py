@@ -17,6 +17,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--avatars", type=Path, default=Path("avatars"), help="folder with your own avatars")
+    parser.add_argument("--jobs", type=Path, default=Path("jobs"), help="folder where new avatars are made")
     parser.add_argument("--auth", type=_pair, metavar="USER:PASSWORD", help="ask visitors for these")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -24,7 +25,7 @@ def main() -> int:
     from hub.app import serve
 
     try:
-        serve(options.host, options.port, options.device, options.avatars, options.auth)
+        serve(options.host, options.port, options.device, options.avatars, options.jobs, options.auth)
     except PgsError as error:
         print(error, file=sys.stderr)
         return error.exit_code

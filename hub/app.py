@@ -12,26 +12,29 @@ import gradio as gr
 
 from hub import messages
 from hub.components import header
-from hub.jobs import Gallery
+from hub.jobs import Gallery, Studio, StudioSettings, WorkerSettings
 from hub.results import Results
 from hub.tabs import about, board, compare, create
 from hub.theme import CSS, theme
 from pgstalker import preflight
 from pgstalker.devices import choose_device
 from pgstalker.errors import EnvironmentMissing, PgsError
-from pgstalker.media.limits import MAX_AUDIO_S
+from pgstalker.media.limits import MAX_AUDIO_S, MAX_UPLOAD_BYTES
 
 log = logging.getLogger(__name__)
 SAMPLE_DATA = Path(__file__).resolve().parents[1] / "sample_data"
 DELETE_EVERY_S, DELETE_AFTER_S = 600, 3600
-MAX_UPLOAD = "100mb"
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""Hosts at which the page serves its owner alone, and so may put what is made on the shelf."""
 MAX_WAITING = 8
 TABS = {"demo": "Create", "compare": "Compare", "board": "Leaderboard", "about": "About"}
 """Id, which stands in the address as ?tab=, to title."""
 REMEMBER = """() => {{
   if (!window.pgsOpened) return;
   const address = new URL(window.location);
+  const job = address.searchParams.get("job");
   address.search = "";
+  if (job) address.searchParams.set("job", job);
   address.searchParams.set("tab", "{tab}");
   history.replaceState(null, "", address);
 }}"""
@@ -39,11 +42,12 @@ REMEMBER = """() => {{
 
 @dataclass(frozen=True)
 class Services:
-    """What the tabs stand on: avatars, the compiled board, and the limits of this server."""
+    """What the tabs stand on: avatars, the compiled board, the limits of this server, and where avatars are made."""
 
     gallery: Gallery
     results: Results = field(default_factory=Results)
     max_seconds: float = MAX_AUDIO_S
+    studio: Studio | None = None
 
 
 def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
@@ -71,7 +75,7 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
 def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab):
     """Lay out one tab; returns what others may reach of it."""
     if tab == "demo":
-        page.unload(create.build(services.gallery, services.max_seconds))
+        page.unload(create.build(services.gallery, services.max_seconds, services.studio))
     elif tab == "compare":
         return compare.build(services.results)
     elif tab == "board":
@@ -100,7 +104,7 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True, auth: t
     try:
         return page.launch(
             server_name=host, server_port=port, share=False, theme=theme(), css_paths=CSS, footer_links=["api"],
-            run_history=False, enable_monitoring=False, max_file_size=MAX_UPLOAD, ssr_mode=False, pwa=False,
+            run_history=False, enable_monitoring=False, max_file_size=MAX_UPLOAD_BYTES, ssr_mode=False, pwa=False,
             prevent_thread_lock=not block, quiet=True, auth=auth,
         )  # fmt: skip
     except OSError as error:
@@ -109,13 +113,14 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True, auth: t
         ) from None
 
 
-def serve(host: str, port: int, device: str, avatars: Path, auth: tuple[str, str] | None = None) -> None:
+def serve(host: str, port: int, device: str, avatars: Path, jobs: Path, auth: tuple[str, str] | None = None) -> None:
     """Open the page and keep it open; the first avatar is made ready while the visitor reads.
 
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
     preflight.check(tracking=False)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)))
+    worker = WorkerSettings(jobs, device, shelf=avatars if host in THIS_MACHINE else None)
+    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)), studio=Studio(StudioSettings(worker)))
     threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)

@@ -14,7 +14,7 @@ PAPER = gr.themes.Color(
     name="paper", c50="#fbf9f6", c100="#f4f1ec", c200="#e7e2da", c300="#d3ccc1", c400="#a49c90", c500="#776f65",
     c600="#5a544c", c700="#403c37", c800="#282725", c900="#1b1c1c", c950="#121414",
 )  # fmt: skip
-CSS = Path(__file__).with_name("theme.css")
+CSS = [Path(__file__).with_name(name) for name in ("theme.css", "new_avatar.css")]
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 

@@ -1,6 +1,24 @@
 """What the page does behind its face: avatars, speaking with one, and the queue of long jobs. No gradio in here."""
 
+from hub.jobs.folder import JobError, Order, Progress
 from hub.jobs.gallery import Gallery, Sitter
+from hub.jobs.queue import JobState
 from hub.jobs.speaking import SpeakingJob, Update, check_speech
+from hub.jobs.studio import JobView, Studio, StudioSettings
+from hub.jobs.worker import WorkerSettings
 
-__all__ = ["Gallery", "Sitter", "SpeakingJob", "Update", "check_speech"]
+__all__ = [
+    "Gallery",
+    "JobError",
+    "JobState",
+    "JobView",
+    "Order",
+    "Progress",
+    "Sitter",
+    "SpeakingJob",
+    "Studio",
+    "StudioSettings",
+    "Update",
+    "WorkerSettings",
+    "check_speech",
+]

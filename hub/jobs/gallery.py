@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,23 +42,44 @@ class Sitter:
 class Gallery:
     """Finds avatars, loads the one that is asked for and keeps the last few in memory.
 
-    sample_data: folder with manifest.json and avatars/; own: folder whose subfolders are the visitor's avatars."""
+    sample_data: folder with manifest.json and avatars/; own: folder whose subfolders are the visitor's avatars, looked
+    at again when something is put there. lender: may be set to what knows avatars that are not on the shelf, by ids
+    that only their owners have."""
 
     def __init__(self, sample_data: Path, own: Path, device: str = "cpu"):
         self.device = device
-        self.sitters = {sitter.id: sitter for sitter in [*_bundled(sample_data), *_found(own)]}
+        self.lender: Callable[[str], Sitter | None] = lambda sitter_id: None
+        self.sample_data, self._own = sample_data, own
+        self._bundled = _bundled(sample_data)
+        self._seen: tuple[float | None, dict[str, Sitter]] = (None, {})
         self._loaded: OrderedDict[str, Avatar] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def sitters(self) -> dict[str, Sitter]:
+        """The shelf, by id: what every visitor is shown."""
+        changed = self._own.stat().st_mtime if self._own.is_dir() else 0.0
+        if changed != self._seen[0]:
+            self._seen = changed, {sitter.id: sitter for sitter in [*self._bundled, *_found(self._own)]}
+        return self._seen[1]
 
     @property
     def first(self) -> Sitter | None:
         return next(iter(self.sitters.values()), None)
 
     def sitter(self, sitter_id: str | None) -> Sitter:
-        """Raises AvatarError for a name that is not on the shelf, whatever a client may send."""
-        if sitter_id not in self.sitters:
+        """Raises AvatarError for a name that is neither on the shelf nor lent, whatever a client may send."""
+        found = self.sitters.get(sitter_id or "") or (self.lender(sitter_id) if sitter_id else None)
+        if found is None:
             raise AvatarError("there is no such avatar here; choose one from the list")
-        return self.sitters[sitter_id]
+        return found
+
+    def knows(self, sitter_id: str | None) -> bool:
+        try:
+            self.sitter(sitter_id)
+        except AvatarError:
+            return False
+        return True
 
     def load(self, sitter_id: str) -> Avatar:
         """The avatar itself, on this gallery's device. Raises AvatarError where its folder is damaged."""
@@ -80,7 +102,7 @@ def _bundled(folder: Path) -> list[Sitter]:
     sitters = []
     for name, entry in json.loads(manifest.read_text())["avatars"].items():
         extras = {key: folder / entry[key] for key in ("sample", "voice") if key in entry}
-        sitter = _sitter(
+        sitter = read_sitter(
             folder / "avatars" / name, title=entry["title"], note=entry["note"], licence=entry["licence"], **extras
         )
         if sitter is not None:
@@ -91,11 +113,11 @@ def _bundled(folder: Path) -> list[Sitter]:
 def _found(folder: Path) -> list[Sitter]:
     if not folder.is_dir():
         return []
-    sitters = [_sitter(path) for path in sorted(folder.iterdir()) if (path / "config.json").is_file()]
+    sitters = [read_sitter(path) for path in sorted(folder.iterdir()) if (path / "config.json").is_file()]
     return [sitter for sitter in sitters if sitter is not None]
 
 
-def _sitter(folder: Path, title: str = "", **about) -> Sitter | None:
+def read_sitter(folder: Path, title: str = "", **about) -> Sitter | None:
     """An avatar that cannot be read is left out and said so in the log: the others still serve."""
     from pgstalker.avatar.format import POSTER, read_config
     from pgstalker.models.config import TalkerConfig
@@ -112,4 +134,5 @@ def _sitter(folder: Path, title: str = "", **about) -> Sitter | None:
     frames = config["provenance"].get("train_frames")
     if isinstance(frames, int):
         facts.append(f"learned from {frames / FPS:.0f} s of video")
-    return Sitter(folder.name, title or folder.name, folder, tuple(facts), **about)
+    title = title or str(config["provenance"].get("title") or folder.name)
+    return Sitter(about.pop("id", folder.name), title, folder, tuple(facts), **about)

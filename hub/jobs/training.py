@@ -8,6 +8,8 @@ its checkpoint. So the job may be started again after any end.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -27,8 +29,16 @@ PRESETS = ("quick", "default")
 NEEDED = ("torch", "mediapipe", "cv2")
 PARTS = {"prepare": (0.0, 0.3), "learn": (0.3, 0.92), "speak": (0.92, 1.0)}
 """Each part's stretch of the whole, as it is on two cores."""
-PREPARING = ("looking for the face", "landmarks", "head pose", "masks", "torso", "contact sheet")
-HEARING_SHARE = 0.25
+PREPARING = {
+    "looking for the face": 0.0,
+    "landmarks": 0.05,
+    "head pose": 0.21,
+    "masks": 0.33,
+    "torso": 0.8,
+    "contact sheet": 0.96,
+}
+"""Where in preparing each stage begins."""
+HEARING_SHARE = 0.12
 """Of learning: the mouth's sounds, before the pictures."""
 
 
@@ -59,6 +69,26 @@ def make_avatar(job: JobFolder, device: str, look: Callable[[], None]) -> None:
     job.tidy()
 
 
+def put_on_shelf(job: JobFolder, shelf: Path) -> None:
+    """A copy under a name that does not tell the job's id; the same one however often it is made."""
+    from pgstalker.avatar.format import CONFIG
+    from pgstalker.files import hidden_beside
+
+    target = shelf / f"avatar-{hashlib.sha256(job.id.encode()).hexdigest()[:8]}"
+    if target.exists() or not _is_avatar(job.avatar):
+        return
+    shelf.mkdir(parents=True, exist_ok=True)
+    partial = hidden_beside(target)
+    try:
+        shutil.copytree(job.avatar, partial)
+        config = json.loads((partial / CONFIG).read_text())
+        config["provenance"]["title"] = job.order().title
+        (partial / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True))
+        partial.rename(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
 class _News:
     """Writes the job's progress, at most twice a second, and asks each time whether the job goes on."""
 
@@ -84,13 +114,16 @@ def _prepare(job: JobFolder, order: Order, news: _News) -> None:
     from pgstalker.tracking import prepare
     from pgstalker.training import PRESETS as SIZES
 
-    def report(stage: str, share: float) -> None:
-        number = PREPARING.index(stage) if stage in PREPARING else 0
-        news.tell("prepare", stage, (number + share) / len(PREPARING))
+    starts = [*PREPARING.values(), 1.0]
+    ends = dict(zip(PREPARING, starts[1:]))
 
-    news.tell("prepare", PREPARING[0], 0.0)
+    def report(stage: str, share: float) -> None:
+        start = PREPARING.get(stage, 0.0)
+        news.tell("prepare", stage, start + (ends.get(stage, start) - start) * share)
+
+    news.tell("prepare", "looking for the face", 0.0)
     subject = prepare(job.video, job.subject, size=order.size or SIZES[order.preset].size, progress=report)
-    news.tell("prepare", PREPARING[-1], 1.0, warnings=subject.manifest["warnings"])
+    news.tell("prepare", "contact sheet", 1.0, warnings=subject.manifest["warnings"])
 
 
 def _learn(job: JobFolder, order: Order, device: str, news: _News) -> None:

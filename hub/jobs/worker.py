@@ -49,12 +49,14 @@ class JobStopped(Exception):
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """root: where jobs have their folders; queue: the database's URL, else that of `database_url`."""
+    """root: where jobs have their folders; queue: the database's URL, else that of `database_url`; shelf: a folder that
+    every finished avatar is put into as well, for a page that serves its owner alone."""
 
     root: Path
     device: str = "auto"
     queue: str | None = None
     lease_s: float = LEASE_S
+    shelf: Path | None = None
 
     @property
     def url(self) -> str:
@@ -109,12 +111,14 @@ class Worker:
             self._give_up("the lease is over")
 
     def _make_avatar(self, job_id: str) -> None:
-        from hub.jobs.training import make_avatar
+        from hub.jobs.training import make_avatar, put_on_shelf
 
         with self._at_work:
             job = JobFolder(self.settings.root, job_id)
             try:
                 make_avatar(job, self.device, _Watch(self, job_id).look)
+                if self.settings.shelf is not None:
+                    put_on_shelf(job, self.settings.shelf)
             except JobStopped:
                 log.info("job %s was stopped", job_id[:6])
                 raise

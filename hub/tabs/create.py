@@ -9,7 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from hub import messages
-from hub.jobs import Gallery, Sitter, SpeakingJob, check_speech
+from hub.jobs import Gallery, Sitter, SpeakingJob, Studio, check_speech
+from hub.tabs import new_avatar
 from pgstalker.avatar import RenderCancelled
 from pgstalker.errors import PgsError
 
@@ -30,7 +31,7 @@ class Speaker:
     def validate(self, sitter_id: str | None, audio: str | None, consent: bool) -> list[dict]:
         """Runs before the queue, so that what cannot work takes nobody's turn."""
         return [
-            gr.validate(sitter_id in self.gallery.sitters, messages.NO_AVATAR),
+            gr.validate(self.gallery.knows(sitter_id), messages.NO_AVATAR),
             self._validate_audio(audio),
             gr.validate(bool(consent), messages.NEEDS_CONSENT),
         ]
@@ -92,7 +93,7 @@ class Speaker:
         return str(voice) if voice else None
 
 
-def build(gallery: Gallery, max_seconds: float) -> Callable:
+def build(gallery: Gallery, max_seconds: float, studio: Studio | None = None) -> Callable:
     """Lay out the tab inside a Blocks; returns what to call when a visitor leaves."""
     speaker, first = Speaker(gallery, max_seconds), gallery.first
     with gr.Row(equal_height=False):
@@ -129,8 +130,7 @@ def build(gallery: Gallery, max_seconds: float) -> Callable:
             with gr.Accordion("Receipt", open=False):
                 table = gr.HTML("Nothing was generated yet.", elem_id="receipt", padding=False)
                 receipt = gr.JSON(visible=False)
-    with gr.Accordion("Make an avatar of your own", open=False):
-        gr.Markdown(messages.OWN_AVATAR)
+    new_avatar.build(gallery, studio, sitter_id)
     gr.Markdown(messages.PRIVACY, elem_classes="pgs-faint")
 
     job = generate.click(

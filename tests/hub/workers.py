@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from hub.jobs import worker
@@ -98,6 +99,13 @@ def draw(video: Path, out: Path, size: int, progress) -> object:
 
 
 def training_a_clip(settings: WorkerSettings) -> None:
-    """Training of a real upload, with the small presets."""
+    """Training of a real upload, with a small preset: half a minute in all."""
     shrink()
+    presets = importlib.import_module("pgstalker.training.presets")
+    presets.PRESETS["quick"] = replace(presets.PRESETS["quick"], size=128, steps=120)
     worker.serve(settings)
+
+
+def idle(settings: WorkerSettings) -> None:
+    """A worker that takes no job."""
+    time.sleep(3600)

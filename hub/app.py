@@ -14,7 +14,7 @@ from hub import messages
 from hub.components import header
 from hub.jobs import Gallery, Studio, StudioSettings, WorkerSettings
 from hub.results import Results
-from hub.tabs import about, board, compare, create
+from hub.tabs import about, board, compare, create, evaluate
 from hub.theme import CSS, theme
 from pgstalker import preflight
 from pgstalker.devices import choose_device
@@ -27,7 +27,7 @@ DELETE_EVERY_S, DELETE_AFTER_S = 600, 3600
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 """Hosts at which the page serves its owner alone, and so may put what is made on the shelf."""
 MAX_WAITING = 8
-TABS = {"demo": "Create", "compare": "Compare", "board": "Leaderboard", "about": "About"}
+TABS = {"demo": "Create", "compare": "Compare", "board": "Leaderboard", "submit": "Evaluate & submit", "about": "About"}
 """Id, which stands in the address as ?tab=, to title."""
 REMEMBER = """() => {{
   if (!window.pgsOpened) return;
@@ -80,6 +80,8 @@ def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab):
         return compare.build(services.results)
     elif tab == "board":
         return board.build(services.results, place)
+    elif tab == "submit":
+        evaluate.build(services.results)
     elif tab == "about":
         about.build(services.results)
     return None

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from hub.results import Results
 
-TEXTS = {"Method", "Dataset", "Protocol", "Device", "Source", "Kind"}
+TEXTS = {"Method", "Dataset", "Protocol", "Device", "Source", "Preset", "Kind"}
 FORMATS = ("csv", "md", "tex")
 
 

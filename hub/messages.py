@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+import re
 import secrets
 
 import gradio as gr
@@ -33,10 +34,11 @@ python -m pgstalker train subjects/me --out avatars/me
 Start this page again and the avatar stands in the list. Film yourself, or somebody who agreed to it."""
 PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted after about an hour."
 HOW_TO_READ = """<div class="pgs-note"><p><b>Measured here</b> by one program, on files, under the protocol that each
-row names; rows of different protocols, datasets or devices do not compare.</p><p><mark class="pgs-best">Best</mark> and
-<mark class="pgs-second">second</mark> are marked within a dataset, protocol and device; methods whose difference could
-be chance share a place. An empty cell was not measured and counts for nothing.</p><p><b>Click a row</b> for its clips,
-their 95 % intervals, where it comes from, and a video.</p></div>"""
+row names; rows of different protocols, datasets or devices do not compare.</p><p><mark
+class="pgs-best">Best</mark> and <mark class="pgs-second">second</mark> are marked within a dataset,
+protocol and picture size; methods whose difference could be chance share a place. An empty cell was
+not measured and counts for nothing.</p><p><b>Click a row</b> for its clips, their 95 % intervals,
+where it comes from, and a video.</p></div>"""
 NO_RESULTS = "No compiled results. Run `python -m leaderboard regenerate`"
 NO_MATCH = "No runs match. Clear the filters to see all."
 REPORTED = """Figures as papers print them, with the paper they stand in. Their protocols differ silently, by up to
@@ -54,7 +56,21 @@ OWN_VIDEOS = (
 ERROR_SCALE = (
     "Error: mean difference of the colours from the truth, black for none, pale yellow for 64 grey levels and more."
 )
+JUDGE = """Any video of a talking head, against the real video of the same words where there is one, up to 5
+minutes. Without a truth the figures of lips and sound remain. The same program, and the same
+figures, as `python -m leaderboard score`."""
+READY_TO_JUDGE = "Drop a video and press Measure. Ten seconds at 512 px take about two minutes on two cores."
+NEEDS_PREDICTION = "The video to judge is missing: drop it here."
+NEEDS_MEASURING = "There is no record yet: press Measure first."
+NEEDS_ZIP = "There is no submission yet: drop a zip, or start from the example zip."
+SWITCHES = """resample: give the video the truth's rate and size. cut: compare the common length. align: shift by
+the best lag. every_frame: LPIPS and FLIP look at every frame."""
+STANDS_ALONE = "Nobody else on the board has this clip, protocol and device, so there is nothing to rank it among."
+SUBMIT = """A submission is a zip of records and the lossless videos that they were made of. Every rule is
+checked here, by the same program as on the command line, and nothing is kept. Start from the
+example zip."""
 STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
+STAGES |= {"look at prediction": "Looking at the video", "look at truth": "Looking at the truth"}
 
 
 def limits(max_seconds: float) -> str:
@@ -80,7 +96,8 @@ def sentence(problem: Exception) -> str:
     """The problem as one line that ends; a file's name at its start is left as it is."""
     text = " ".join(str(problem).split())
     is_word = text.partition(" ")[0].isalpha()
-    return (text[:1].upper() + text[1:] if is_word else text).rstrip(".") + "."
+    text = re.sub(r"\badd --(\w+)", r"allow “\1”", text)  # what the command line calls a switch is a box to tick here
+    return (text[:1].upper() + text[1:] if is_word else text).rstrip(".") + "." if text else ""
 
 
 def status(text: str, detail: str = "", share: float | None = None, tone: str = "calm") -> str:

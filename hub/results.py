@@ -24,6 +24,7 @@ SCHEMA = "pgstalker-board/1"
 ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
 NAMES = ("Method", "Dataset", "Protocol", "Device", "Source")
 """What tells one row from all others: the first two stand first in a table, the others last."""
+MADE = {"Size": "size", "Preset": "preset", "Kind": "kind"}
 GROUPS = {"fidelity": "Fidelity", "lip": "Lips", "sync": "Sync", None: "Other"}
 SPEED = {"render_fps": "Frames/s drawn", "end_to_end_fps": "Frames/s in all", "first_frame_ms": "First frame, ms"}
 COST = {"train_seconds": "Training, s", "train_peak_memory_mb": "Training, MB", "gaussians": "Gaussians"}
@@ -105,7 +106,7 @@ class Results:
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
         """One line per row: method and dataset, rank, figures as numbers (None where there is none, columns without any
-        left out), then the other NAMES and the kind."""
+        left out), then the other NAMES and how it was made."""
         import pandas as pd
 
         columns = self.columns(sets)
@@ -113,19 +114,21 @@ class Results:
         for row in rows:
             names = self.names(row)
             figures = (number(row, place) for place in columns.values())
-            lines.append([*names[:2], row.get("overall"), *figures, *names[2:], row["kind"]])
-        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", *columns, *NAMES[2:], "Kind"])
-        empty = [title for title in columns if table[title].isna().all()]
+            lines.append(
+                [*names[:2], row.get("overall"), *figures, *names[2:], *(row.get(key) for key in MADE.values())]
+            )
+        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", *columns, *NAMES[2:], *MADE])
+        empty = [title for title in [*columns, *MADE] if table[title].isna().all()]
         return table.drop(columns=empty)
 
     def decimals(self, title: str) -> int:
         place = self.columns().get(title)
         if place is None:
-            return 2
+            return 0 if title in MADE else 2
         return self.metrics[place[1]].get("decimals", 3) if place[0] == "values" else (1 if "fps" in place[1] else 0)
 
     def marks(self, rows: list[Row], table: pd.DataFrame) -> dict[tuple[int, str], str]:
-        """(line, column) to "best" or "second", by the board's own ranks within a dataset, protocol and device: equal
+        """(line, column) to "best" or "second", by the board's own ranks within a dataset, protocol and size: equal
         ranks are ties, and all who share one are marked."""
         found = {}
         for title, (place, key) in self.columns().items():
@@ -185,8 +188,9 @@ class Results:
 
     def unique_name(self, row: Row, clip: Clip) -> str:
         """The row's label, with what tells it from another row of that label on this clip."""
-        name = label(row)
-        return name if name not in clip.videos else f"{name} · {row['protocol']} · {row['device']}"
+        parts = [label(row), f"{row['size']} px", row["preset"], row["protocol"], row["revision"]]
+        names = (" · ".join(str(part) for part in parts[:count] if part) for count in range(1, len(parts) + 1))
+        return next(name for name in names if name not in clip.videos)
 
 
 def _read(path: Path) -> dict | None:
@@ -215,5 +219,5 @@ def _groups(rows: list[Row]) -> Iterator[list[int]]:
     """Lines that are ranked together."""
     found: dict[tuple, list[int]] = {}
     for i, row in enumerate(rows):
-        found.setdefault((row["dataset"], row["protocol"], row["device"]), []).append(i)
+        found.setdefault((row["dataset"], row["protocol"], row.get("size")), []).append(i)
     yield from found.values()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,13 +54,24 @@ def standing(submission: Submission, results: Path) -> list[dict[str, Any]]:
     """Rows, best first within each dataset, protocol and device: method, revision, title, kind, source, dataset,
     protocol, device, clips, values, ranks, group_ranks, overall. The submission's own row also has left_out: figures
     that could not be ranked, and why; they are in values all the same."""
+    scored = [(one.place, one.record, one.series) for one in submission.scored]
+    return standing_of(scored, submission.method, submission.run["revision"], results)
+
+
+def standing_of(
+    scored: Iterable[tuple[str, Mapping[str, Any], Mapping[str, np.ndarray]]],
+    method: Mapping[str, Any],
+    revision: str,
+    results: Path,
+) -> list[dict[str, Any]]:
+    """The same for records that are not packed. scored: dataset/clip/protocol, record and per-frame values; method:
+    its id, title and kind."""
     groups: dict[tuple[str, str, str], Contender] = {}
-    for scored in submission.scored:
-        dataset, clip, protocol = scored.place.split("/")
-        told = submission.method
-        group = dataset, protocol, scored.record["env"]["device"]
-        own = Contender(told["id"], submission.run["revision"], told["title"], told["kind"], "submitted")
-        groups.setdefault(group, own).add(clip, scored.record, scored.series)
+    for place, record, series in scored:
+        dataset, clip, protocol = place.split("/")
+        group = dataset, protocol, record["env"]["device"]
+        own = Contender(method["id"], revision, method["title"], method["kind"], "submitted")
+        groups.setdefault(group, own).add(clip, record, series)
     rows = []
     for group, own in groups.items():
         rows += _rows(group, own, contenders(results, group))

@@ -214,7 +214,7 @@ def provenance(results: Results, row: dict) -> str:
         "Device": row["device"],
         "Revision": row.get("revision") or "–",
         "Training": _training(row),
-        "Compiled by": f"pgstalker {version}, {commit}",
+        "Compiled by": ", ".join(["pgstalker " + version, *([commit] if commit else [])]),
     }  # fmt: skip
     record = _first_record(results, row)
     if record is not None:
@@ -232,8 +232,9 @@ def _training(row: dict) -> str:
 
 
 def _first_record(results: Results, row: dict) -> dict | None:
+    scored = next((clip for clip in row["clips"] if clip["record"]), None)
     try:
-        return results.record(row["clips"][0])[0] if row["clips"] else None
+        return None if scored is None else results.record(scored)[0]
     except PgsError:
         return None
 

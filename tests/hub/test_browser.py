@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-TABS = ("demo", "compare", "board", "about")
+TABS = ("demo", "compare", "board", "submit", "about")
 
 
 @pytest.mark.parametrize("tab", TABS)

@@ -1,0 +1,228 @@
+"""Evaluate & submit: a video's figures and where it would stand; a submission checked rule by rule and previewed."""
+
+from __future__ import annotations
+
+import html
+import json
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import gradio as gr
+
+from hub import messages
+from hub.components import Column, sortable, table_html
+from hub.exports import show
+from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, place_among
+from hub.results import ARROWS, Results
+from hub.tabs.board import DOWNLOAD
+from leaderboard.metrics import cells
+from leaderboard.protocol import Codec, Composite
+
+QUIET = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
+PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
+NO_CLIP = "none of these"
+NOT_SCORED = {"weights_missing": "needs a file", "not_applicable": "does not apply", "failed": "failed"}
+SUBMIT = """
+```bash
+python -m leaderboard submit mine.zip --records scores.json --predictions mine.mkv --description method.json
+git checkout -b my-method && cp mine.zip leaderboard/results/submitted/
+git add -A && git commit -m "Submit my-method"
+```
+
+Then open a pull request. The same rules are checked there, by the same program."""
+
+
+@dataclass
+class Judge:
+    """The tab's handlers; a visitor's running measurement is found again when it is to stop."""
+
+    results: Results
+    _stops: dict[str, threading.Event] = field(default_factory=dict)
+
+    def validate(self, prediction, truth, audio, *rest) -> list[dict]:
+        """Before the queue: what is missing or cannot be read is said beside the input."""
+        wrong = check_files(prediction, truth, audio)
+        if not prediction:
+            wrong["prediction"] = messages.NEEDS_PREDICTION
+        names = ("prediction", "truth", "audio")
+        checks = [gr.validate(name not in wrong, messages.sentence(wrong.get(name, ""))) for name in names]
+        return checks + [gr.validate(True, "")] * len(rest)
+
+    def measure(
+        self, prediction, truth, audio, composite, codec, allow, request: gr.Request, progress=PROGRESS
+    ) -> tuple:
+        """Judged, table, status, record."""
+        session = request.session_hash or request.client.host
+        stop = self._stops[session] = threading.Event()
+        files = {"prediction": prediction, "truth": truth, "audio": audio}
+        try:
+            judged = judge(
+                files, {"composite": composite, "codec": codec}, dict.fromkeys(allow, True),
+                progress=lambda stage, share: progress(share, desc=messages.STAGES.get(stage, stage)),
+                stopped=stop.is_set,
+            )  # fmt: skip
+        except JudgingStopped:
+            return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip(), gr.skip()
+        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
+            raise messages.error(problem) from None
+        finally:
+            self._stops.pop(session, None)
+        return judged, record_table(judged.record), summary(judged.record), judged.record, gr.Column(visible=True)
+
+    def stop(self, request: gr.Request) -> None:
+        stop = self._stops.get(request.session_hash or "")
+        if stop is not None:
+            stop.set()
+
+    def place(self, judged: Judged | None, clip_id: str) -> str:
+        """The table of where it would stand."""
+        if judged is None or clip_id == NO_CLIP:
+            return ""
+        return standing_table(place_among(self.results, judged, clip_id))
+
+    def record_text(self, record: dict | None) -> tuple[str, str]:
+        if not record:
+            raise gr.Error(messages.NEEDS_MEASURING, title="That did not work", print_exception=False)
+        return "scores.json", json.dumps(record, indent=1, allow_nan=False) + "\n"
+
+    def lint(self, path: str | None) -> tuple[str, str]:
+        """The rules of a submission, each kept or not, and where it would stand if all are."""
+        from leaderboard.submit import lint, preview
+
+        if not path:
+            raise gr.Error(messages.NEEDS_ZIP, title="That did not work", print_exception=False)
+        try:
+            checks = lint(path, self.results.folder)
+            rows = preview(path, self.results.folder) if all(check.is_met for check in checks) else []
+        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
+            raise messages.error(problem) from None
+        lines = "".join(
+            f'<li class="{"met" if check.is_met else "broken"}"><b>{html.escape(check.rule)}</b> '
+            f"{html.escape(check.reason)}{f' <code>{check.error}</code>' if check.error else ''}</li>"
+            for check in checks
+        )
+        return f'<ul class="pgs-lint">{lines}</ul>', standing_table(rows) if rows else ""
+
+    def example(self) -> str:
+        """A small submission that passes, made once per server."""
+        from leaderboard.pack import example
+
+        if self._example is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="pgstalker-example-")
+            self._example = str(example(Path(self._folder.name) / "example.zip"))
+        return self._example
+
+    _example: str | None = None
+    _folder: tempfile.TemporaryDirectory | None = None
+
+
+def build(results: Results) -> Judge:
+    """Lay out the tab inside a gr.Tab."""
+    judge_ = Judge(results)
+    gr.Markdown("## Judge a video", elem_classes="pgs-step")
+    gr.Markdown(messages.JUDGE, elem_classes="pgs-faint")
+    with gr.Row():
+        prediction, truth = (
+            gr.Video(label=label, sources=["upload"], height=220, elem_id=name, min_width=220, buttons=[])
+            for name, label in (("prediction", "The video to judge"), ("truth", "The real video of the same words"))
+        )
+        audio = gr.Audio(
+            label="Its sound, if not in the videos", sources=["upload"], type="filepath", elem_id="its-sound"
+        )
+    with gr.Accordion("Protocol", open=False):
+        with gr.Row():
+            composite = gr.Dropdown(
+                list(get_args(Composite)), value="full_frame", label="It shows", elem_id="composite"
+            )
+            codec = gr.Dropdown(list(get_args(Codec)), value="lossless", label="Both go through", elem_id="codec")
+        allow = gr.CheckboxGroup(list(SWITCHES), label="Allow", elem_id="judge-allow", info=messages.SWITCHES)
+    with gr.Row(elem_classes="pgs-buttons"):
+        go = gr.Button("Measure", variant="primary", elem_id="judge", min_width=160, scale=0)
+        stop = gr.Button("Stop", variant="stop", elem_id="judge-stop", min_width=90, scale=0)
+    status = gr.HTML(messages.status(messages.READY_TO_JUDGE), padding=False, elem_id="judge-status")
+    judged, record = gr.State(None, time_to_live=3600), gr.JSON(visible=False)
+    with gr.Column(visible=False, elem_id="judged") as outcome:
+        table = sortable(elem_id="scores")
+        with gr.Row(elem_classes="pgs-buttons"):
+            save = gr.Button("Record (JSON)", size="sm", elem_id="save-record", scale=0, min_width=140)
+        gr.Markdown("### Where it would stand", visible=bool(results.rows))
+        clip = gr.Dropdown(
+            [NO_CLIP, *clip_ids(results)], value=NO_CLIP, label="It is a result on this clip of the board",
+            elem_id="its-clip", visible=bool(results.rows),
+        )  # fmt: skip
+        standing = sortable(elem_id="standing")
+    _submission(judge_)
+    inputs = [prediction, truth, audio, composite, codec, allow]
+    go.click(
+        judge_.measure, inputs, [judged, table, status, record, outcome], validator=judge_.validate,
+        api_visibility="private", concurrency_id="score", show_progress_on=status,
+    ).then(judge_.place, [judged, clip], standing, **QUIET)  # fmt: skip
+    stop.click(judge_.stop, None, None, **QUIET)
+    clip.change(judge_.place, [judged, clip], standing, **QUIET)
+    name, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
+    save.click(judge_.record_text, record, [name, text], **QUIET).then(None, [name, text], js=DOWNLOAD)
+    return judge_
+
+
+def _submission(judge_: Judge) -> None:
+    gr.Markdown("## Submit", elem_classes="pgs-step")
+    gr.Markdown(messages.SUBMIT, elem_classes="pgs-faint")
+    with gr.Row():
+        archive = gr.File(label="Submission (zip)", file_types=[".zip"], elem_id="submission", height=140)
+        with gr.Column(min_width=220):
+            check = gr.Button("Check and preview", variant="primary", elem_id="lint")
+            start = gr.Button("Example zip", elem_id="example")
+            saved = gr.DownloadButton(visible="hidden", elem_id="example-file")
+    rules = gr.HTML(padding=False, elem_id="rules")
+    preview = sortable(elem_id="preview")
+    gr.Markdown(f"### Packing and handing in\n{SUBMIT}")
+    check.click(
+        judge_.lint, archive, [rules, preview], api_visibility="private", concurrency_id="score", show_progress_on=rules
+    )
+    made = start.click(judge_.example, None, saved, api_visibility="private", concurrency_id="score")
+    made.then(None, js='() => document.querySelector("#example-file a, #example-file button, #example-file")?.click()')
+
+
+def record_table(record: dict[str, Any]) -> str:
+    """Every figure: value and interval, frames, and why a cell is blank."""
+    lines = []
+    for key, cell in record["metrics"].items():
+        low, high = cell["ci95"] or (None, None)
+        told = "" if cell["status"] == "ok" else f"{NOT_SCORED[cell['status']]}: {cell['reason']}"
+        notes = [f"every {cell['stride']}th frame"] if cell["stride"] > 1 else []
+        notes += [f"{cell['n_missing']} frames missing"] if cell["n_missing"] else []
+        name = f"{key} {ARROWS[cell['direction']]} {cell['unit']}".strip()
+        lines.append([name, cell["value"], low, high, cell["n"] or None, told or ", ".join(notes)])
+    lines.sort(key=lambda line: line[1] is None)
+    titles = ("Figure", "Value", "95 % from", "to", "Frames", "Note")
+    return table_html(
+        [Column(title) for title in titles], lines,
+        show=lambda place, value: f"{value:d}" if place == 4 else f"{value:.4g}",
+        look=lambda line, place: "pgs-wide" if place == 5 else "",
+    )  # fmt: skip
+
+
+def summary(record: dict[str, Any]) -> str:
+    counts, blank = record["counts"], [cell for cell in record["metrics"].values() if cell["status"] != "ok"]
+    text = f"{counts['n_used']} frames judged in {record['seconds']:g} s"
+    detail = f"{record['protocol']['id']} · {len(record['metrics']) - len(blank)} figures, {len(blank)} blank"
+    warnings = "".join(f'<p class="pgs-faint">{html.escape(line)}</p>' for line in record["warnings"])
+    return messages.status(text, detail, tone="good") + warnings
+
+
+def standing_table(rows: list[dict[str, Any]]) -> str:
+    """The board with the visitor's result among it, best first."""
+    if len(rows) < 2:
+        return messages.status(messages.STANDS_ALONE)
+    keys = list(dict.fromkeys(key for row in rows for key in row["ranks"]))
+    known = cells()
+    columns = [Column("Method"), Column("Rank")]
+    columns += [Column(f"{key} {ARROWS[known[key][1].direction]}", tip=known[key][1].meaning) for key in keys]
+    lines = [[row["title"], row["overall"], *(row["values"].get(key) for key in keys)] for row in rows]
+    return table_html(
+        columns, lines, show=lambda place, value: show(value, 2 if place == 1 else 3),
+        look=lambda line, place: "pgs-best" if rows[line]["source"] == "submitted" else "",
+    )  # fmt: skip

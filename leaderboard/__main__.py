@@ -1,4 +1,4 @@
-"""The judge's command line: python -m leaderboard score | metrics | submit."""
+"""The judge's command line: python -m leaderboard regenerate | run | report | verify | rescore | score | ..."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from leaderboard.commands import Datasets, Regenerate, Report, Rescore, Run, Verify
 from leaderboard.workbench import Submit
 from pgstalker.command_line import run
 from pgstalker.errors import ConfigError
@@ -127,7 +128,8 @@ class Metrics:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
-    return run(Score | Metrics | Submit, "leaderboard", __doc__, arguments, logging.WARNING)
+    commands = Regenerate | Run | Report | Verify | Rescore | Score | Submit | Metrics | Datasets
+    return run(commands, "leaderboard", __doc__, arguments, logging.WARNING)
 
 
 if __name__ == "__main__":

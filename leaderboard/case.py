@@ -25,7 +25,8 @@ class Case:
     """A prediction, with its truth and sound where there are any, as every metric sees it.
 
     frames counts what is compared; size is (width, height) px; audio is float32 [S] at 16 kHz, sample 0 at frame 0.
-    What a meter opens and leaves open is closed with `resources`.
+    stride: every how many
+    frames of the performance both sides hold. What a meter opens and leaves open is closed with `resources`.
     faces and truth_faces are what was tracked, None where the landmarker could not be had (why_no_faces says why).
     """
 
@@ -43,6 +44,7 @@ class Case:
     weights: Path | None = None
     openface: tuple[Path, Path] | None = None
     every_frame: bool = False
+    stride: int = 1
     device: str = "cpu"
 
     @property

@@ -29,7 +29,7 @@ from leaderboard.inputs import Side, Survey
 from leaderboard.metrics import Meter, Metric, Reading, discover
 from leaderboard.protocol import Protocol
 from leaderboard.records import SCHEMA, cell, write_record
-from pgstalker import __version__
+from leaderboard.source import source
 from pgstalker.errors import ConfigError, PgsError, WeightsError
 from pgstalker.media import probe, read_audio
 from pgstalker.types import SAMPLE_RATE_HZ
@@ -61,6 +61,8 @@ class ScoreRequest:
     openface: tuple[Path, Path] | None = None
     device: str = "auto"
     seed: int = 0
+    stride: int = 1
+    """Both videos hold every stride-th frame of a performance only."""
     labels: dict[str, Any] = field(default_factory=dict)
     """What the caller knows: method, clip, speed, operator, notes; written into the record as they are."""
 
@@ -144,6 +146,7 @@ class Scene:
             weights=request.weights,
             openface=request.openface,
             every_frame=request.every_frame,
+            stride=request.stride,
             device=device,
         )
 
@@ -256,6 +259,8 @@ def _measure(scene: Scene, case: Case, chosen: dict[str, Metric], progress: Prog
 def _begin(metric: Metric, case: Case) -> Meter:
     if metric.needs_truth and not case.has_truth:
         raise NotApplicable("no truth video was given")
+    if "every frame" in metric.needs and case.stride > 1:
+        raise NotApplicable(f"one frame in {case.stride} was rendered, and this needs every one")
     return metric.begin(case)
 
 
@@ -308,7 +313,7 @@ def _record(request: ScoreRequest, scene: Scene, case: Case, cells: dict, create
         "created": created,
         "source": "measured",
         "status": "partial" if failed else "ok",
-        "tool": {"name": "pgstalker-leaderboard", "version": __version__, "commit": None, "dirty": None},
+        "tool": source(),
         "protocol": request.protocol.record(),
         "method": {"id": request.prediction.stem} | labels.pop("method", {}),
         "clip": clip | labels.pop("clip", {}),

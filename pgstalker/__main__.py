@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from pgstalker.command_line import run
+from pgstalker.command_line import pairs, run
 from pgstalker.errors import ConfigError
 
 
@@ -77,7 +77,7 @@ class Train:
             steps=self.steps,
             minutes=self.minutes,
             device=self.device,
-            switches=_pairs(self.switches),
+            switches=pairs(self.switches),
             seed=self.seed,
             resume=self.resume,
             frames_per_step=self.frames_per_step,
@@ -118,7 +118,7 @@ class Render:
         if (self.audio is None) == (self.subject is None):
             raise ConfigError("render needs either --audio FILE or --subject SUBJECT")
         avatar = Avatar.load(self.avatar, self.device)
-        avatar.choose(_pairs(self.switches))
+        avatar.choose(pairs(self.switches))
         with _Bar("render") as bar:
             if self.audio is not None:
                 marks = Marks(self.label, self.credentials)
@@ -229,13 +229,6 @@ class _Bar:
 
     def __exit__(self, *error) -> None:
         self.bar.close()
-
-
-def _pairs(switches: tuple[str, ...]) -> dict[str, str]:
-    wrong = [s for s in switches if "=" not in s]
-    if wrong:
-        raise ConfigError(f"--set takes SWITCH=VALUE, not '{wrong[0]}'")
-    return dict(s.split("=", 1) for s in switches)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from pgstalker.errors import PgsError
+from pgstalker.errors import ConfigError, PgsError
 
 
 def run(commands: Any, program: str, about: str | None, arguments: list[str] | None, level: int = logging.INFO) -> int:
@@ -26,3 +26,11 @@ def run(commands: Any, program: str, about: str | None, arguments: list[str] | N
         print("stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def pairs(switches: tuple[str, ...]) -> dict[str, str]:
+    """What --set is given, ("fusion=concat", ...), by name. Raises ConfigError for one without a value."""
+    wrong = [switch for switch in switches if "=" not in switch]
+    if wrong:
+        raise ConfigError(f"--set takes SWITCH=VALUE, not '{wrong[0]}'")
+    return dict(switch.split("=", 1) for switch in switches)

@@ -68,5 +68,5 @@ METRIC = Metric(
     package="mediapipe",
     parameters="facelandmarker,image-mode,inner-lip-pairs,300-3400hz,lag10",
     begin=begin,
-    needs=frozenset({"audio", "faces"}),
+    needs=frozenset({"audio", "faces", "every frame"}),
 )

@@ -72,4 +72,5 @@ METRIC = Metric(
     reference="temporal difference of differences; tested in closed form",
     parameters="abs-difference-of-frame-differences,rgb",
     begin=begin,
+    needs=frozenset({"truth", "every frame"}),
 )

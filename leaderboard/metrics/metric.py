@@ -97,8 +97,8 @@ class Metric:
     """The declaration of one file.
 
     reference names the definition and the independent implementation it is tested against; package and parameters are
-    what computes it. needs: "truth", "audio", "faces", "openface". stride: every how many
-    frames are looked at unless every frame is asked for.
+    what computes it. needs: "truth", "audio", "faces", "openface", "every frame" (a result that
+    skips some tells it nothing). stride: every how many frames are looked at unless every frame is asked for.
     """
 
     id: str

@@ -152,5 +152,5 @@ METRIC = Metric(
     package="syncnet-python",
     parameters="adapter,jpeg-crops,mediapipe-box,vshift15",
     begin=begin,
-    needs=frozenset({"audio", "faces"}),
+    needs=frozenset({"audio", "faces", "every frame"}),
 )

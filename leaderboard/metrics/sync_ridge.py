@@ -71,5 +71,5 @@ METRIC = Metric(
     reference="pgstalker.audio.sync, a ridge fitted to synthesised speech; tested where it is defined",
     parameters="pgstalker.audio.sync_ridge:mediapipe,image-mode,lag15",
     begin=begin,
-    needs=frozenset({"audio", "faces"}),
+    needs=frozenset({"audio", "faces", "every frame"}),
 )

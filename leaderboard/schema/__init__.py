@@ -9,12 +9,8 @@ from typing import Any
 
 from pgstalker.errors import ConfigError
 
-FILES = {
-    "pgstalker-description/1": "pgstalker-description-1.json",
-    "pgstalker-eval/1": "pgstalker-eval-1.json",
-    "pgstalker-reported/1": "pgstalker-reported-1.json",
-    "pgstalker-submission/1": "pgstalker-submission-1.json",
-}
+NAMES = ("board", "description", "eval", "failure", "reported", "submission")
+FILES = {f"pgstalker-{name}/1": f"pgstalker-{name}-1.json" for name in NAMES}
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,12 @@ from tests.leaderboard.drawn import run
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     """A folder with AlexNet's file, random inside."""
+    return random_backbone(tmp_path_factory.mktemp("weights"))
+
+
+def random_backbone(folder: Path) -> Path:
     from pgstalker.torch_compat import load_torchvision
 
-    folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
     torch.save(load_torchvision().models.AlexNet().state_dict(), folder / BACKBONE)
     return folder
@@ -56,7 +61,9 @@ def test_the_truth_is_nought_and_damage_is_more(backbone, faces, case_of):
 
 
 def test_missing_weights_are_said_with_the_place(faces, case_of):
-    with pytest.raises(WeightsError, match=rf"{BACKBONE} is not at hand; fetch it from https.* and put it into /"):
+    with pytest.raises(
+        WeightsError, match=rf"{BACKBONE} is not at hand; fetch it from https.* and put it into the folder that"
+    ):
         METRIC.begin(case_of(faces[:2], faces[:2]))
 
 

@@ -1,0 +1,145 @@
+"""The whole board from nothing: every method on every clip, whatever is there already left as it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from leaderboard.datasets import clips_of
+from leaderboard.progress import duration
+from leaderboard.references import REFERENCES
+from leaderboard.runner import Outcome, run
+from leaderboard.tasks import Places, Task
+from pgstalker.errors import ConfigError
+from pgstalker.method import Method, discover
+
+log = logging.getLogger(__name__)
+Engine = Callable[[Callable[[Task], Outcome], Sequence[Task]], Iterable[Outcome]]
+"""Maps a function over tasks, in whatever order and on however many machines; outcomes come as they finish.
+
+Tasks are independent of each other, and two that prepare one clip at once do each other no harm."""
+
+BOARD_DATASETS = ("presenters", "real-clips")
+
+
+def one_by_one(work: Callable[[Task], Outcome], tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """The engine of one machine."""
+    return map(work, tasks)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the board is to hold; empty takes everything there is. switches: None takes the board's variants."""
+
+    datasets: tuple[str, ...] = BOARD_DATASETS
+    methods: tuple[str, ...] = ()
+    clips: tuple[str, ...] = ()
+    preset: str = "quick"
+    size: int | None = None
+    steps: int | None = None
+    seed: int = 0
+    device: str = "auto"
+    switches: Mapping[str, str] | None = None
+
+
+def variants(method: Method) -> list[dict[str, str]]:
+    """The rows that a method has on the board: as it is, over the true torso where it draws one itself, and with the
+    two-stage hearing where its own is another."""
+    found: list[dict[str, str]] = [{}]
+    if "gt" in method.switches.get("torso", ())[1:]:
+        found.insert(0, {"torso": "gt"})
+    if "two-stage" in method.switches.get("audio_training", ())[1:]:
+        found.append({"audio_training": "two-stage"})
+    return found
+
+
+def plan(wish: Wish) -> tuple[list[Task], list[str]]:
+    """The tasks, cheap ones first, and a line for each clip that is not at hand. Raises ConfigError."""
+    from pgstalker.method import PRESETS
+
+    if wish.preset not in PRESETS:
+        raise ConfigError(f"unknown preset '{wish.preset}'; use one of: {', '.join(PRESETS)}")
+    tasks: list[Task] = []
+    places, absent = _clips(wish)
+    for name, switches in _rows(wish):
+        tasks += [
+            Task(
+                method=name,
+                dataset=dataset,
+                clip=clip,
+                preset=wish.preset,
+                size=wish.size,
+                steps=None if name in REFERENCES else wish.steps,
+                switches=switches,
+                seed=wish.seed,
+                device=wish.device,
+            )
+            for dataset, clip in places
+        ]
+    return tasks, absent
+
+
+ORDER = {"reference": 0, "floor": 1, "oracle": 2, "gaussians": 3, "nerf": 4, "external": 5}
+
+
+def _rows(wish: Wish) -> list[tuple[str, dict[str, str]]]:
+    known = discover()
+    unknown = [name for name in wish.methods if name not in known and name not in REFERENCES]
+    if unknown:
+        raise ConfigError(f"unknown method '{unknown[0]}'; use some of: {', '.join([*known, *REFERENCES])}")
+    wanted = wish.methods or (*REFERENCES, *known)
+    kinds = {name: known[name].kind if name in known else "reference" for name in wanted}
+    rows: list[tuple[str, dict[str, str]]] = []
+    for name in sorted(wanted, key=lambda name: (ORDER[kinds[name]], name != "pgstalker", name)):
+        if name in REFERENCES:
+            rows.append((name, {}))
+        elif wish.switches is None:
+            rows += [(name, switches) for switches in variants(known[name])]
+        else:
+            rows.append((name, dict(wish.switches)))
+    return rows
+
+
+def _clips(wish: Wish) -> tuple[list[tuple[str, str]], list[str]]:
+    """(dataset, clip) of the clips at hand, and a line for each of the others."""
+    found = [(dataset, clip) for dataset in wish.datasets for clip in clips_of(dataset)]
+    unknown = [name for name in wish.clips if name not in {clip.id for _, clip in found}]
+    if unknown:
+        raise ConfigError(f"no dataset has a clip '{unknown[0]}'; there are: {', '.join(clip.id for _, clip in found)}")
+    chosen = [(dataset, clip) for dataset, clip in found if not wish.clips or clip.id in wish.clips]
+    absent = [f"{dataset}/{clip.id} is not at hand: {clip.where}" for dataset, clip in chosen if not clip.is_at_hand]
+    return [(dataset, clip.id) for dataset, clip in chosen if clip.is_at_hand], absent
+
+
+def regenerate(
+    wish: Wish, places: Places, engine: Engine = one_by_one, isolated: bool = True, say: Callable[[str], None] = print
+) -> list[Outcome]:
+    """Fill every cell that is blank; says what was there, what was done, what failed and about how long the rest takes.
+
+    Each record lands as it is made; a run that was killed goes on from its last finished stage. Raises ConfigError
+    before anything is begun where the wish cannot be met.
+    """
+    tasks, absent = plan(wish)
+    for line in absent:
+        say(line)
+    for task in tasks:
+        task.check()
+    outcomes: list[Outcome] = []
+    started = time.monotonic()
+    for outcome in engine(partial(run, places=places, isolated=isolated), tasks):
+        outcomes.append(outcome)
+        say(_line(outcome, outcomes, len(tasks), time.monotonic() - started))
+    return outcomes
+
+
+def _line(outcome: Outcome, outcomes: list[Outcome], total: int, elapsed: float) -> str:
+    made = sum(not other.was_there for other in outcomes)
+    left = total - len(outcomes)
+    rest = f", about {duration(elapsed / made * left)} left" if made and left else ""
+    what = "is there" if outcome.was_there else f"took {duration(outcome.seconds)}"
+    if outcome.reason is not None:
+        what = f"failed: {outcome.reason}"
+    return f"[{len(outcomes)}/{total}] {outcome.task.label}: {what}{rest}"

@@ -1,0 +1,192 @@
+"""The board as one HTML file that asks for nothing from elsewhere: tables, and plots that plotly draws."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leaderboard.records import read_record
+from leaderboard.report.tables import composite_of, groups, markdown_of, name_of
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+QUALITY, CURVE = "psnr", "psnr"
+TRAINED = ("gaussians", "nerf", "external")
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 74rem; padding: 0 1rem; color: #1b2420; }
+table { border-collapse: collapse; font-size: 0.86rem; margin: 1rem 0; display: block; overflow-x: auto; }
+td, th { border-bottom: 1px solid #d5ddd8; padding: 0.25rem 0.6rem; text-align: left; white-space: nowrap; }
+h2, h3 { margin-top: 2rem; } .note { color: #55635c; }
+"""
+
+
+def page_of(board: dict[str, Any], results: Path) -> str:
+    """The page of a compiled board; per-frame values are read from the records that it names."""
+    from plotly.offline import get_plotlyjs
+
+    parts, number = [], 0
+    for (dataset, size), rows in groups(board):
+        parts.append(f"<h2>{html.escape(dataset)}, {size} px</h2>")
+        for title, figure in _figures(board, rows, results):
+            if figure.data:
+                parts += [f"<h3>{html.escape(title)}</h3>", _drawn(figure, f"plot-{number}")]
+                number += 1
+    for experiment in board["experiments"]:
+        parts += [f"<h2>{html.escape(experiment['title'])}</h2>", f"<p>{html.escape(experiment['question'])}</p>"]
+        parts.append(_table([list(line) for line in _lines(experiment["table"])]))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><title>PGSTalker: the board</title>'
+        f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body>\n"
+        "<h1>The board</h1>\n" + "\n".join(parts) + "\n" + _from_markdown(markdown_of(board)) + "\n</body></html>\n"
+    )
+
+
+def _figures(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> list[tuple[str, Figure]]:
+    unit = board["metrics"][QUALITY]["title"]
+    return [
+        ("Quality against speed", against_speed(board, rows)),
+        (f"{unit} of the frames of each clip", distributions(board, rows, results)),
+        (f"{unit} frame by frame", curves(board, rows, results)),
+        ("What each switch changes", ablations(board, rows)),
+    ]
+
+
+def _drawn(figure: Figure, name: str) -> str:
+    """A plot without plotly's own template, whose default would be half of the page."""
+    content = json.loads(figure.to_json())
+    layout = content["layout"] | {"template": {}, "margin": {"t": 30, "r": 20}, "height": 440}
+    data, shape = (json.dumps(part, sort_keys=True).replace("</", "<\\/") for part in (content["data"], layout))
+    return f'<div id="{name}"></div><script>Plotly.newPlot("{name}",{data},{shape},{{responsive:true}})</script>'
+
+
+def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+    """Up and to the right is better; a colour for each protocol, since only like compares with like."""
+    from plotly.graph_objects import Figure, Scatter
+
+    figure = Figure()
+    shown = [row for row in rows if row["kind"] in TRAINED and row["values"][QUALITY] and row["speed"]["render_fps"]]
+    for protocol in sorted({row["protocol"] for row in shown}):
+        own = [row for row in shown if row["protocol"] == protocol]
+        figure.add_trace(
+            Scatter(
+                x=[row["speed"]["render_fps"] for row in own],
+                y=[row["values"][QUALITY] for row in own],
+                text=[name_of(row) for row in own],
+                customdata=[row["device"] for row in own],
+                hovertemplate="%{text}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata}<extra></extra>",
+                mode="markers+text",
+                textposition="top center",
+                name=composite_of(board, own[0]),
+            )
+        )
+    figure.update_layout(xaxis_title="frames/s", xaxis_type="log", yaxis_title="PSNR, dB")
+    return figure
+
+
+def _series(row: dict[str, Any], results: Path) -> dict[str, np.ndarray]:
+    """Per-frame values of each clip, to two decimals."""
+    found = {}
+    for clip in row["clips"]:
+        if clip["record"] is not None:
+            _, series = read_record(results / clip["record"])
+            if CURVE in series:
+                found[clip["clip"]] = np.round(series[CURVE].astype(np.float64), 2)
+    return found
+
+
+def distributions(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> Figure:
+    from plotly.graph_objects import Box, Figure
+
+    figure = Figure()
+    for row in rows:
+        if row["kind"] == "reference":
+            continue
+        found = _series(row, results)
+        figure.add_trace(
+            Box(
+                x=[clip for clip, values in found.items() for _ in values],
+                y=[float(value) for values in found.values() for value in values],
+                name=f"{name_of(row)}, {composite_of(board, row)}",
+                boxpoints=False,
+            )
+        )
+    figure.update_layout(boxmode="group", yaxis_title="PSNR, dB")
+    return figure
+
+
+def curves(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> Figure:
+    from plotly.graph_objects import Figure, Scatter
+
+    figure = Figure()
+    for row in rows:
+        if row["kind"] not in TRAINED:
+            continue
+        for clip, values in _series(row, results).items():
+            step = next(entry["stride"] for entry in row["clips"] if entry["clip"] == clip)
+            frames = [index * step for index in range(len(values))]
+            name = f"{clip}: {name_of(row)}, {composite_of(board, row)}"
+            figure.add_trace(Scatter(x=frames, y=values.tolist(), name=name, mode="lines"))
+    figure.update_layout(xaxis_title="frame of the held-out part", yaxis_title="PSNR, dB")
+    return figure
+
+
+def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
+    """Of each method with variants, PSNR of each; only those of one protocol stand side by side."""
+    from plotly.graph_objects import Bar, Figure
+
+    figure = Figure()
+    for place in sorted({(row["method"], row["protocol"]) for row in rows if row["kind"] in TRAINED}):
+        own = [row for row in rows if (row["method"], row["protocol"]) == place and row["values"][QUALITY] is not None]
+        if len(own) < 2:
+            continue
+        figure.add_trace(
+            Bar(
+                x=[row["variant"] or "as usual" for row in own],
+                y=[row["values"][QUALITY] for row in own],
+                name=f"{own[0]['title']}, {composite_of(board, own[0])}",
+            )
+        )
+    figure.update_layout(barmode="group", yaxis_title="PSNR, dB")
+    return figure
+
+
+def _lines(table: list[dict[str, Any]]) -> list[list[str]]:
+    keys = list(dict.fromkeys(key for line in table for key in line))
+    return [keys, *([str(line.get(key, "–")) for key in keys] for line in table)]
+
+
+def _table(lines: list[list[str]]) -> str:
+    tags = ["th", *["td"] * (len(lines) - 1)]
+    cells = ["".join(f"<{tag}>{_bold(cell)}</{tag}>" for cell in line) for tag, line in zip(tags, lines)]
+    return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+
+
+def _bold(cell: str) -> str:
+    inner = cell.removeprefix("**").removesuffix("**")
+    return f"<b>{html.escape(inner)}</b>" if inner != cell else html.escape(cell)
+
+
+def _from_markdown(text: str) -> str:
+    """Headings, tables, lists and paragraphs of what `tables` writes."""
+    parts = []
+    for block in text.strip().split("\n\n"):
+        lines = block.splitlines()
+        if lines[0].startswith("#"):
+            level = len(lines[0]) - len(lines[0].lstrip("#"))
+            parts.append(f"<h{level}>{html.escape(lines[0].lstrip('# '))}</h{level}>")
+        elif lines[0].startswith("|"):
+            rows = [
+                [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if not line.startswith("|---")
+            ]
+            parts.append(_table(rows))
+        elif lines[0].startswith("- "):
+            parts.append("<ul>" + "".join(f"<li>{html.escape(line[2:])}</li>" for line in lines) + "</ul>")
+        else:
+            parts.append(f"<p class=note>{html.escape(' '.join(lines))}</p>")
+    return "\n".join(parts)

@@ -1,0 +1,273 @@
+"""The board as text: one table for each dataset and picture size, rows of one protocol beside each other.
+
+What was measured here and what papers print never share a table.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
+KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")
+PROTOCOL_WORDS = {
+    "gt_torso": "head over the true torso",
+    "rendered_torso": "head and torso drawn",
+    "pasteback": "face pasted into the true frame",
+    "full_frame": "whole frame",
+}
+Group = tuple[str, int]
+"""Dataset, picture size px."""
+
+
+def groups(board: dict[str, Any]) -> Iterator[tuple[Group, list[dict[str, Any]]]]:
+    """Rows by dataset and size; within, by protocol, references and floors first, then the better ones."""
+    found: dict[Group, list[dict[str, Any]]] = {}
+    for row in board["rows"]:
+        found.setdefault((row["dataset"], row["size"] or 0), []).append(row)
+    for group in sorted(found):
+        yield group, sorted(found[group], key=_order)
+
+
+def _order(row: dict[str, Any]) -> tuple:
+    overall = row["overall"] if row["overall"] is not None else 1e9
+    return row["protocol"], KINDS.index(row["kind"]), overall, row["method"], row["revision"]
+
+
+def used_cells(rows: list[dict[str, Any]], among: tuple[str, ...]) -> list[str]:
+    """Those that at least one row has a value for."""
+    return [key for key in among if any(row["values"].get(key) is not None for row in rows)]
+
+
+def name_of(row: dict[str, Any]) -> str:
+    """Title, and in brackets what of it is not as usual."""
+    base = row["revision"].partition("+")[0]
+    notes = [
+        note for note in (row["variant"].replace("+", ", "), "" if base.startswith("quick-256-s0") else base) if note
+    ]
+    return f"{row['title']} ({', '.join(notes)})" if notes else row["title"]
+
+
+def composite_of(board: dict[str, Any], row: dict[str, Any]) -> str:
+    protocol = board["protocols"][row["protocol"]]
+    words = PROTOCOL_WORDS.get(protocol["composite"] or "", "unknown")
+    more = [protocol["setting"] if protocol["setting"] == "cross" else "", protocol["codec"] or ""]
+    return ", ".join([words, *(word for word in more if word not in ("", "lossless"))])
+
+
+def value_of(board: dict[str, Any], row: dict[str, Any], key: str) -> str:
+    """For people; an en dash where the cell is blank."""
+    value = row["values"].get(key)
+    return "–" if value is None else f"{value:.{board['metrics'][key]['decimals']}f}"
+
+
+def is_best(rows: list[dict[str, Any]], row: dict[str, Any], key: str) -> bool:
+    """No row of its protocol is better beyond doubt, and some are worse: ties are all marked."""
+    ranks = [other["ranks"][key] for other in rows if other["protocol"] == row["protocol"] and key in other["ranks"]]
+    return key in row["ranks"] and row["ranks"][key] == min(ranks) < max(ranks)
+
+
+def arrow(metric: dict[str, Any]) -> str:
+    return {"higher": "↑", "lower": "↓"}.get(
+        metric["direction"], f"→{metric['target']:g}" if metric["target"] else "→0"
+    )
+
+
+def _speed(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    return "–" if row["train_seconds"] is None or row["kind"] in ("reference",) else f"{row['train_seconds']:.0f} s"
+
+
+def readme_of(board: dict[str, Any]) -> str:
+    """README's block: a table for each dataset, the columns that matter most."""
+    parts = []
+    for (dataset, size), rows in groups(board):
+        rows = [row for row in rows if board["protocols"][row["protocol"]]["setting"] != "cross"]
+        keys = used_cells(rows, README_CELLS)
+        if not rows or not keys:
+            continue
+        clips = sorted({clip["clip"] for row in rows for clip in row["clips"]})
+        lines = [f"**{dataset}** ({', '.join(clips)}), {size} px:", "", *_markdown(board, rows, keys)]
+        parts.append("\n".join(lines))
+    if not parts:
+        return "No row has been measured yet: `python -m leaderboard regenerate`."
+    return "\n\n".join([*parts, _note(board)])
+
+
+def _note(board: dict[str, Any]) -> str:
+    devices = sorted({row["device"] for row in board["rows"] if row["device"]})
+    return (
+        "Means over clips of the held-out last eleventh, frames compared losslessly. Rows compare only where the same "
+        "stands beside the head; bold: nobody there is better beyond doubt (paired block bootstrap). –: see "
+        "[the whole board](leaderboard/results/board.md) for the reason. frames/s: networks, drawing and compositing "
+        f"on {', '.join(devices) or 'no device'}."
+    )
+
+
+def _markdown(board: dict[str, Any], rows: list[dict[str, Any]], keys: list[str]) -> list[str]:
+    heads = [f"{board['metrics'][key]['title']} {arrow(board['metrics'][key])}" for key in keys]
+    lines = ["| method | beside the head | clips | " + " | ".join([*heads, "frames/s", "trained"]) + " |"]
+    lines.append("|" + "---|" * (len(keys) + 5))
+    for row in rows:
+        cells = [value_of(board, row, key) for key in keys]
+        cells = [f"**{text}**" if is_best(rows, row, key) else text for key, text in zip(keys, cells)]
+        speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
+        scored = sum(clip["record"] is not None for clip in row["clips"])
+        count = f"{scored}" if scored == len(row["clips"]) else f"{scored} of {len(row['clips'])}"
+        about = [name_of(row), composite_of(board, row), count]
+        lines.append("| " + " | ".join([*about, *cells, speed, _seconds(row)]) + " |")
+    return lines
+
+
+def markdown_of(board: dict[str, Any]) -> str:
+    """The whole board: every cell with its interval, every clip, every reason; then what papers print."""
+    parts = [
+        "# The board",
+        "Written by `python -m leaderboard report`; nothing here is typed by hand.",
+        "## Measured here",
+    ]
+    for (dataset, size), rows in groups(board):
+        parts.append(f"### {dataset}, {size} px")
+        parts.append("\n".join(_markdown(board, rows, used_cells(rows, tuple(board["metrics"])))))
+        parts.append("\n".join(_clip_lines(board, rows)))
+        parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
+    parts += ["## Which figure is what", "\n".join(_meanings(board))]
+    parts += ["## Printed in papers", "Other clips, other protocols: no figure here compares with one above."]
+    parts.append("\n".join(_reported(board)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _clip_lines(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    keys = used_cells(rows, README_CELLS)
+    heads = [board["metrics"][key]["title"] for key in keys]
+    lines = ["Each clip, with 95 % intervals (block bootstrap over its frames):", ""]
+    lines += ["| method | clip | frames | " + " | ".join(heads) + " |", "|" + "---|" * (len(keys) + 3)]
+    for row in rows:
+        for clip in row["clips"]:
+            cells = [_with_interval(board, clip, key) for key in keys]
+            lines.append("| " + " | ".join([name_of(row), clip["clip"], _frames(clip), *cells]) + " |")
+    return lines
+
+
+def _frames(clip: dict[str, Any]) -> str:
+    return str(clip["frames"]) if clip["stride"] == 1 else f"{clip['frames']}, one in {clip['stride']}"
+
+
+def _with_interval(board: dict[str, Any], clip: dict[str, Any], key: str) -> str:
+    value, interval, places = clip["values"].get(key), clip["ci95"].get(key), board["metrics"][key]["decimals"]
+    if value is None:
+        return "–"
+    return f"{value:.{places}f}" + (f" [{interval[0]:.{places}f}, {interval[1]:.{places}f}]" if interval else "")
+
+
+def _reasons(rows: list[dict[str, Any]]) -> list[str]:
+    """Why cells are blank: each reason once, with the cells and rows that it holds for."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for row in rows:
+        for clip in row["clips"]:
+            for key, reason in clip["reasons"].items():
+                keys, where = found.setdefault(reason, (set(), set()))
+                keys.add(key)
+                where.add(name_of(row))
+    total = {name_of(row) for row in rows}
+    return [
+        f"- {', '.join(sorted(keys))}: {reason}{'' if where == total else f' ({_listed(where)})'}"
+        for reason, (keys, where) in sorted(found.items())
+    ]
+
+
+def _listed(names: set[str]) -> str:
+    return "; ".join(sorted(names))
+
+
+def _meanings(board: dict[str, Any]) -> list[str]:
+    lines = ["| figure | unit | better | meaning |", "|---|---|---|---|"]
+    for key, metric in board["metrics"].items():
+        strided = f" (one frame in {metric['stride']})" if metric["stride"] > 1 else ""
+        meaning = (metric["meaning"] + strided).replace("|", "\\|")
+        lines.append(f"| {metric['title']} `{key}` | {metric['unit']} | {arrow(metric)} | {meaning} |")
+    return lines
+
+
+def _reported(board: dict[str, Any]) -> list[str]:
+    keys = list(dict.fromkeys(key for row in board["reported"] for key in row["metrics"]))
+    lines = ["| method | setting | " + " | ".join(keys) + " | printed in | checked |", "|" + "---|" * (len(keys) + 4)]
+    for row in board["reported"]:
+        cells = [f"{row['metrics'][key]:g}" if key in row["metrics"] else "–" for key in keys]
+        setting = row["table"] + (f", {row['audio_id']}" if row["audio_id"] else "")
+        lines.append(
+            "| " + " | ".join([row["method"], setting, *cells, row["source"]["paper"], row["verified"]]) + " |"
+        )
+    return lines
+
+
+COLUMNS = (
+    "dataset",
+    "size",
+    "protocol",
+    "method",
+    "variant",
+    "revision",
+    "title",
+    "kind",
+    "source",
+    "device",
+    "preset",
+)
+COSTS = ("train_seconds", "train_peak_memory_mb", "gaussians")
+
+
+def csv_of(board: dict[str, Any]) -> str:
+    """A line for each clip of each row, and one for the row's mean (clip "all")."""
+    keys, speeds = list(board["metrics"]), list(board["rows"][0]["speed"]) if board["rows"] else []
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*COLUMNS, "clip", "frames", *keys, "overall_rank", *speeds, *COSTS])
+    for row in board["rows"]:
+        about = [row[name] for name in COLUMNS]
+        frames = sum(clip["frames"] for clip in row["clips"])
+        costs = [row["speed"][name] for name in speeds] + [row[name] for name in COSTS]
+        writer.writerow([*about, "all", frames, *(row["values"][key] for key in keys), row["overall"], *costs])
+        for clip in row["clips"]:
+            writer.writerow([*about, clip["clip"], clip["frames"], *(clip["values"][key] for key in keys)])
+    return out.getvalue()
+
+
+LATEX = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "–": "--", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+LATEX |= {"→": r"$\rightarrow$", "²": r"$^2$", "^": r"\^{}"}
+
+
+def latex_of(board: dict[str, Any]) -> str:
+    """A booktabs table for each dataset and size."""
+    parts = ["% written by python -m leaderboard report; needs the package booktabs"]
+    for (dataset, size), rows in groups(board):
+        keys = used_cells(rows, README_CELLS)
+        heads = [f"{board['metrics'][key]['title']} {arrow(board['metrics'][key])}" for key in keys]
+        lines = [r"\begin{tabular}{ll" + "r" * (len(keys) + 1) + "}", r"\toprule"]
+        lines += [_latex(["method", "beside the head", *heads, "frames/s"]), r"\midrule"]
+        for row in rows:
+            cells = [_marked(board, rows, row, key) for key in keys]
+            speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
+            lines.append(_latex([name_of(row), composite_of(board, row)]).removesuffix(r" \\") + " & ")
+            lines[-1] += " & ".join([*cells, _escaped(speed)]) + r" \\"
+        lines += [r"\bottomrule", r"\end{tabular}"]
+        parts.append("\n".join([f"% {dataset}, {size} px", *lines]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _marked(board: dict[str, Any], rows: list[dict[str, Any]], row: dict[str, Any], key: str) -> str:
+    text = _escaped(value_of(board, row, key))
+    return rf"\textbf{{{text}}}" if is_best(rows, row, key) else text
+
+
+def _latex(cells: list[str]) -> str:
+    return " & ".join(map(_escaped, cells)) + r" \\"
+
+
+def _escaped(text: str) -> str:
+    return "".join(LATEX.get(character, character) for character in text)

@@ -1,0 +1,130 @@
+"""Fill one cell of the board: the stages in order, each in a process of its own, and a note where one fails.
+
+A stage of its own process has its memory measured by itself, and takes nobody with it when it dies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import resource
+import sys
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from leaderboard.progress import Line
+from leaderboard.scoring import MISHAPS
+from leaderboard.stages import STAGES, Run
+from leaderboard.tasks import Places, Task
+from pgstalker.errors import PgsError
+from pgstalker.files import replacing
+
+log = logging.getLogger(__name__)
+FAILURE_SCHEMA, FAILURE = "pgstalker-failure/1", "failed.json"
+
+
+class StageDied(PgsError):
+    """The process of a stage ended without an answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: record where it was scored (or had been before), else the reason why not."""
+
+    task: Task
+    record: Path | None
+    reason: str | None = None
+    seconds: float = 0.0
+    was_there: bool = False
+
+
+def run(task: Task, places: Places, isolated: bool = True) -> Outcome:
+    """Fill the task's cell, or find it filled. Nothing that goes wrong with a person's files or a method is raised:
+    the outcome bears the reason, and so does failed.json beside where the record would be."""
+    whole, started = Run(task, places), time.monotonic()
+    try:
+        if (record := whole.record()) is not None:
+            return Outcome(task, record, was_there=True)
+        done = whole.stages
+        stages = [name for name in STAGES if name not in done]
+        for name in stages:
+            (_apart if isolated else _here)(name, whole)
+    except MISHAPS as error:
+        line = str(error).strip().partition("\n")[0]
+        reason = line if isinstance(error, PgsError) else f"{type(error).__name__}: {line}"
+        log.warning("%s: %s", task.label, reason)
+        note_failure(whole, reason)
+        return Outcome(task, None, reason, time.monotonic() - started)
+    (places.measured / task.place / FAILURE).unlink(missing_ok=True)
+    return Outcome(task, whole.record(), None, time.monotonic() - started)
+
+
+def note_failure(whole: Run, reason: str) -> None:
+    """Say on disk why the cell is blank; the next run tries again."""
+    task = whole.task
+    path = whole.places.measured / task.place / FAILURE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "schema": FAILURE_SCHEMA,
+        "reason": reason,
+        "setting": whole.setting,
+        "codec": task.codec,
+        "method": task.declaration() | {"revision": task.revision, "variant": task.variant},
+        "dataset": task.dataset_id,
+        "clip": task.performance,
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def _here(name: str, whole: Run) -> None:
+    with Line(f"{whole.task.label}: {name}") as line:
+        STAGES[name](whole, line.show)
+
+
+def _apart(name: str, whole: Run) -> None:
+    """A stage in a fresh process, whose greatest memory is noted with what the stage found."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(os.getpid(),)) as pool:
+        try:
+            pool.submit(_measured, name, whole).result()
+        except BrokenProcessPool:
+            raise StageDied(f"its process died in the stage '{name}' (out of memory, or killed); run again") from None
+
+
+def _start(parent: int) -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """A stage must not go on writing when whoever asked for it was killed and asks again."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _measured(name: str, whole: Run) -> None:
+    _here(name, whole)
+    if name in ("train", "perform"):
+        found: dict[str, Any] = dict(whole.stages[name])
+        peak = _peak_memory_mb()
+        if name == "train":
+            found["peak_memory_mb"] = peak
+        elif found["speed"] is not None:
+            found["speed"] = found["speed"] | {"peak_memory_mb": peak}
+        whole.note(name, found)
+
+
+def _peak_memory_mb() -> float:
+    """Of this process: the device's where CUDA is in use, else the machine's."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -1,0 +1,133 @@
+"""A cell of the board before it is filled: which method, with what, on which clip, judged how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from leaderboard.datasets import Clip, clips_of
+from leaderboard.protocol import Codec
+from leaderboard.references import REFERENCES
+from pgstalker.errors import ConfigError
+from pgstalker.method import TrainingRequest, method
+
+SIZE_PX = MappingProxyType({"quick": 256, "compare": 256, "default": 512, "paper": 512})
+"""Side of the pictures of each preset: all methods are compared at one."""
+WORK = Path("work") / "leaderboard"
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Places:
+    """work: what can be made again (subjects, models, predictions). results: what is kept, records and media."""
+
+    work: Path = WORK
+    results: Path = RESULTS
+
+    @property
+    def measured(self) -> Path:
+        return self.results / "measured"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell. dataset: an id, or folder:PATH. size and steps: None takes the preset's. speech: another's sound for a
+    cross-driven performance, None for the clip's own. switches: those that differ from the method's own."""
+
+    method: str
+    dataset: str
+    clip: str
+    preset: str = "quick"
+    size: int | None = None
+    steps: int | None = None
+    switches: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    device: str = "auto"
+    codec: Codec = "lossless"
+    speech: Path | None = None
+
+    @property
+    def side(self) -> int:
+        """px."""
+        if self.preset not in SIZE_PX:
+            raise ConfigError(f"unknown preset '{self.preset}'; use one of: {', '.join(SIZE_PX)}")
+        return self.size or SIZE_PX[self.preset]
+
+    @property
+    def variant(self) -> str:
+        """The switches in words: "" or "torso=gt+audio_training=two-stage"."""
+        return "+".join(f"{name}={value}" for name, value in sorted(self.switches.items()))
+
+    @property
+    def revision(self) -> str:
+        """Everything but the clip that decides the frames, fit for a folder's name: quick-256-s0+torso=gt."""
+        from pgstalker.devices import choose_device
+
+        parts = [self.preset, str(self.side), f"s{self.seed}"]
+        parts += [f"n{self.steps}"] if self.steps else []
+        parts += ["cuda"] if choose_device(self.device) == "cuda" else []
+        return "+".join(["-".join(parts), *([_safe(self.variant)] if self.switches else [])])
+
+    @property
+    def performance(self) -> str:
+        """The clip, and the speech that drives it where it is another's: mira, or mira@english_man."""
+        return self.clip if self.speech is None else f"{self.clip}@{self.speech.stem}"
+
+    @property
+    def place(self) -> Path:
+        """method/revision/dataset/clip: where its files lie, in the work folder and among the results."""
+        return Path(self.method, self.revision, self.dataset_id, self.performance)
+
+    @property
+    def dataset_id(self) -> str:
+        from leaderboard.datasets import dataset
+
+        return dataset(self.dataset).id
+
+    @property
+    def label(self) -> str:
+        """For people: er-nerf [quick-256-s0] on presenters/mira."""
+        return f"{self.method} [{self.revision}] on {self.dataset_id}/{self.performance}"
+
+    def find_clip(self) -> Clip:
+        """Raises ConfigError for an unknown dataset or clip."""
+        return clips_of(self.dataset, (self.clip,))[0]
+
+    def check(self) -> None:
+        """Raises ConfigError for a method, switch, preset, dataset or clip that there is not."""
+        self.find_clip()
+        if self.method not in REFERENCES:
+            method(self.method).check(self.request())
+        elif self.switches or self.steps:
+            raise ConfigError(f"{self.method} is the truth itself and takes neither switches nor steps")
+
+    def request(self) -> TrainingRequest:
+        """What the method is asked to train; it goes on where it was killed."""
+        return TrainingRequest(
+            preset=self.preset,
+            size=self.side,
+            steps=self.steps,
+            device=self.device,
+            switches=dict(self.switches),
+            seed=self.seed,
+            resume=True,
+        )
+
+    def declaration(self) -> dict[str, Any]:
+        """Everything that decides the frames, as JSON."""
+        return {
+            "method": self.method,
+            "preset": self.preset,
+            "size": self.side,
+            "steps": self.steps,
+            "seed": self.seed,
+            "switches": dict(sorted(self.switches.items())),
+        }
+
+
+def _safe(name: str) -> str:
+    """A folder's name on any system: hubert:FOLDER becomes hubert_FOLDER."""
+    return "".join(c if c.isalnum() or c in "=+-_." else "_" for c in name)

@@ -1,0 +1,204 @@
+"""Are the committed figures true? Kept predictions scored again, one row made anew, blank cells filled.
+
+A record is never overwritten, with one exception: `rescore` fills cells that were blank for lack of weights, leaves
+every other one untouched, and says so in the record.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leaderboard.metrics import cells
+from leaderboard.protocol import Protocol
+from leaderboard.records import read_record, write_record
+from leaderboard.runner import run
+from leaderboard.scoring import MISHAPS, score
+from leaderboard.stages import Run, score_request
+from leaderboard.tasks import Places, Task
+from pgstalker.errors import ConfigError, PgsError
+
+log = logging.getLogger(__name__)
+RESCORED = 1e-3
+"""Share of a value, or the value itself below 1, by which scoring the same frames again may differ: sums of floats in
+another order, another build of a landmarker."""
+RETRAINED = {"dB": 0.5, "px": 0.25}
+"""By unit; what training anew may differ by: on several threads sums come in another order."""
+RETRAINED_SHARE = 0.08
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one record; faults are empty where it holds. checked is False where nothing could be compared."""
+
+    path: Path
+    faults: tuple[str, ...] = ()
+    checked: bool = True
+    note: str = ""
+
+    def line(self) -> str:
+        state = "not checked" if not self.checked else "differs" if self.faults else "holds"
+        return f"{self.path}: {state}{': ' if self.faults or self.note else ''}{'; '.join(self.faults) or self.note}"
+
+
+def records_of(places: Places, methods: tuple[str, ...] = ()) -> list[Path]:
+    """Every record of the results, or those of some methods."""
+    found = sorted(path for path in places.measured.glob("*/*/*/*/*.json") if path.name != "failed.json")
+    return [path for path in found if not methods or path.relative_to(places.measured).parts[0] in methods]
+
+
+def task_of(record: Mapping[str, Any], datasets: Mapping[str, str]) -> Task:
+    """The task that made a record. datasets: what to ask for to find a dataset by its id (folder:PATH, say).
+
+    Raises ConfigError for one that this program did not make."""
+    method, clip = record["method"], record["clip"]
+    try:
+        name, _, speech = clip["id"].partition("@")
+        return Task(
+            method=method["id"],
+            dataset=datasets.get(clip["dataset"], clip["dataset"]),
+            clip=name,
+            preset=method["preset"],
+            size=method["size"],
+            steps=_asked_steps(method["revision"]),
+            switches=method["switches"],
+            seed=method["seed"],
+            device=method["device"] or "auto",
+            codec=record["protocol"]["codec"],
+            speech=_speech(speech) if speech else None,
+        )
+    except KeyError as error:
+        raise ConfigError(f"the record lacks {error}; it was not made by `run`, and cannot be made again") from None
+
+
+def _asked_steps(revision: str) -> int | None:
+    numbers = [part[1:] for part in revision.partition("+")[0].split("-") if part[:1] == "n" and part[1:].isdigit()]
+    return int(numbers[0]) if numbers else None
+
+
+def _speech(stem: str) -> Path:
+    from leaderboard.references import OTHER_SPEECH
+
+    path = OTHER_SPEECH.with_name(f"{stem}.wav")
+    if not path.is_file():
+        raise ConfigError(f"the speech '{stem}' is not among those of {path.parent}; run its cell by hand")
+    return path
+
+
+def verify(
+    places: Places, methods: tuple[str, ...] = (), datasets: Mapping[str, str] | None = None
+) -> Iterator[Verdict]:
+    """Score every kept prediction again, each beside what its record says."""
+    for path in records_of(places, methods):
+        try:
+            record, _ = read_record(path)
+            yield _again(path, record, Run(task_of(record, datasets or {}), places))
+        except MISHAPS as error:
+            yield Verdict(path, (str(error).partition("\n")[0],))
+
+
+def _again(path: Path, record: dict[str, Any], whole: Run) -> Verdict:
+    kept = whole.stages.get("perform")
+    if kept is None or not whole.prediction.is_file():
+        return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
+    if kept["sha256"] != record["inputs"]["prediction"]["sha256"]:
+        return Verdict(path, ("the prediction that is kept is another one (hash mismatch)",))
+    protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
+    fresh = score(score_request(whole, protocol))
+    return Verdict(path, tuple(differences(record, fresh, _rescored)))
+
+
+def differences(record: dict[str, Any], fresh: dict[str, Any], tolerance: Any) -> Iterator[str]:
+    """In words, each cell in which two records of one performance differ by more than tolerance(value, unit)."""
+    sides = [found["inputs"]["truth"] for found in (record, fresh)]
+    if all(sides) and sides[0]["frame_md5"] != sides[1]["frame_md5"]:
+        yield "the truth is another one (hash mismatch)"
+    for key, cell in record["metrics"].items():
+        if key not in fresh["metrics"] or cell["value"] is None:
+            continue
+        again = fresh["metrics"][key]
+        if again["value"] is None:
+            if again["status"] != "weights_missing":
+                yield f"{key} was {cell['value']:.6g} and is blank now ({again['reason']})"
+        elif abs(again["value"] - cell["value"]) > tolerance(cell["value"], cell["unit"]):
+            yield f"{key} was {cell['value']:.6g} and is {again['value']:.6g}"
+
+
+def _rescored(value: float, unit: str) -> float:
+    return RESCORED * max(1.0, abs(value))
+
+
+def _retrained(value: float, unit: str) -> float:
+    return RETRAINED.get(unit, RETRAINED_SHARE * max(1.0, abs(value)))
+
+
+def retrain(places: Places, seed: int | None = None, methods: tuple[str, ...] = (), isolated: bool = True) -> Verdict:
+    """Make one row anew, from the clip on, in an empty work folder: drawn at random, the same for the same seed.
+
+    Only rows whose clip is at hand are drawn. Raises ConfigError where there is none."""
+    drawn = []
+    for path in records_of(places, methods):
+        record, _ = read_record(path)
+        task = task_of(record, {})
+        if task.find_clip().is_at_hand:
+            drawn.append((path, record, task))
+    if not drawn:
+        raise ConfigError(f"{places.measured} holds no record of a clip that is at hand; run or regenerate first")
+    path, record, task = random.Random(seed).choice(drawn)
+    with tempfile.TemporaryDirectory(prefix="pgstalker-retrain-") as scratch:
+        anew = Places(Path(scratch) / "work", Path(scratch) / "results")
+        outcome = run(task, anew, isolated)
+        if outcome.record is None:
+            return Verdict(path, (f"it could not be made again: {outcome.reason}",))
+        fresh, _ = read_record(outcome.record)
+    return Verdict(path, tuple(differences(record, fresh, _retrained)), note="made again from the clip on")
+
+
+def rescore(
+    places: Places, weights: Path, methods: tuple[str, ...] = (), datasets: Mapping[str, str] | None = None
+) -> Iterator[Verdict]:
+    """Fill the cells of each record that were blank for lack of weights, from its kept prediction.
+
+    Raises ConfigError where `weights` is no folder."""
+    if not weights.is_dir():
+        raise ConfigError(f"{weights} is no folder; give --weights with the folder that holds the files")
+    for path in records_of(places, methods):
+        try:
+            record, series = read_record(path)
+            blank = [key for key, cell in record["metrics"].items() if cell["status"] == "weights_missing"]
+            if not blank:
+                yield Verdict(path, checked=False, note="no cell lacks weights")
+                continue
+            yield _fill(path, record, series, blank, Run(task_of(record, datasets or {}), places), weights)
+        except MISHAPS as error:
+            yield Verdict(path, (str(error).partition("\n")[0],))
+
+
+def _fill(path: Path, record: dict, series: dict, blank: list[str], whole: Run, weights: Path) -> Verdict:
+    from dataclasses import replace
+
+    kept = whole.stages.get("perform")
+    if kept is None or kept["sha256"] != record["inputs"]["prediction"]["sha256"]:
+        return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
+    protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
+    names = tuple(sorted({cells()[key][0].id for key in blank if key in cells()}))
+    with tempfile.TemporaryDirectory(prefix="pgstalker-rescore-") as scratch:
+        out = Path(scratch) / "scores.json"
+        score(replace(score_request(whole, protocol, weights), metrics=names), out)
+        fresh, values = read_record(out)
+    if fresh["inputs"]["prediction"]["frame_md5"] != record["inputs"]["prediction"]["frame_md5"]:
+        raise PgsError("the prediction that is kept is another one (hash mismatch)")
+    filled = [key for key in blank if fresh["metrics"].get(key, {}).get("status") == "ok"]
+    if not filled:
+        return Verdict(path, checked=False, note=f"{weights} holds none of what it lacks")
+    record["metrics"] |= {key: fresh["metrics"][key] for key in filled}
+    added = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "cells": filled, "tool": fresh["tool"]}
+    record["amended"] = [*record.get("amended", []), added]
+    write_record(record, series | {key: values[key] for key in filled if key in values}, path)
+    return Verdict(path, note=f"filled {', '.join(filled)}")

@@ -1,0 +1,304 @@
+"""The board from nothing, with settings that take seconds; killed, damaged and failing runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaderboard import performing, tasks
+from leaderboard.board import compile_board, text_of
+from leaderboard.records import read_record
+from leaderboard.regenerate import Wish, plan, regenerate
+from leaderboard.report import END, START, stale, write
+from leaderboard.runner import FAILURE, StageDied, _apart, run
+from leaderboard.stages import Run, judge
+from leaderboard.tasks import Places, Task
+from leaderboard.verify import rescore, retrain, verify
+from pgstalker.errors import ConfigError
+from pgstalker.method import method
+
+ROOT = Path(__file__).parents[2]
+SIZE = 64
+METHODS = ("still-frame", "oracle-frame", "truth-late")
+RECORD = "still-frame/quick-64-s0/toons/anna/self-full_frame-lossless-v1.json"
+TIMINGS = ("speed", "train_seconds", "train_peak_memory_mb")
+
+
+@pytest.fixture(scope="module")
+def toons(tmp_path_factory) -> str:
+    """folder:PATH of two people drawn by code, prepared already."""
+    from pgstalker.synthetic import make_subject
+
+    folder = tmp_path_factory.mktemp("toons")
+    make_subject(folder / "anna.subject", seconds=3.0, size=SIZE, seed=3)
+    make_subject(folder / "bert.subject", seconds=3.0, size=SIZE, seed=4)
+    clips = [
+        {"id": "anna", "file": "anna.subject", "redistributable": True},
+        {"id": "bert", "file": "bert.subject", "redistributable": False},
+    ]
+    (folder / "clips.json").write_text(json.dumps({"name": "toons", "clips": clips}))
+    return f"folder:{folder}"
+
+
+def without_weights(patch, folder: Path) -> None:
+    for name in ("PGSTALKER_MODELS", "PGSTALKER_CACHE", "TORCH_HOME"):
+        patch.setenv(name, str(folder))
+
+
+@pytest.fixture(scope="module")
+def wish(toons):
+    return Wish(datasets=(toons,), methods=METHODS, size=SIZE, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def whole(wish, tmp_path_factory):
+    """(places, outcomes, lines) of a run that nobody disturbed; not to be changed."""
+    folder, lines = tmp_path_factory.mktemp("whole"), []
+    with pytest.MonkeyPatch.context() as patch:
+        without_weights(patch, folder)
+        places = Places(folder / "work", folder / "results")
+        outcomes = regenerate(wish, places, isolated=False, say=lines.append)
+    return places, outcomes, lines
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """Places with the same files, to be damaged."""
+    import shutil
+
+    shutil.copytree(whole[0].work, tmp_path / "work")
+    shutil.copytree(whole[0].results, tmp_path / "results")
+    return Places(tmp_path / "work", tmp_path / "results")
+
+
+def untimed(board: dict) -> dict:
+    """A board without what two runs of the same frames differ in."""
+    return board | {"rows": [{k: v for k, v in row.items() if k not in TIMINGS} for row in board["rows"]]}
+
+
+def row_of(board: dict, method_id: str) -> dict:
+    return next(row for row in board["rows"] if row["method"] == method_id)
+
+
+def test_the_board_is_made_from_nothing(whole):
+    places, outcomes, lines = whole
+    assert [outcome.reason for outcome in outcomes] == [None] * 6 and not any(o.was_there for o in outcomes)
+    assert lines[0].startswith("[1/6] truth-late [quick-64-s0] on toons/anna: took ") and lines[0].endswith(" left")
+    board = compile_board(places.results)
+    assert [row["method"] for row in board["rows"]] == sorted(METHODS)
+    still, oracle, late = (row_of(board, name) for name in ("still-frame", "oracle-frame", "truth-late"))
+    assert [clip["clip"] for clip in still["clips"]] == ["anna", "bert"]
+    assert still["values"]["psnr"] == pytest.approx(np.mean([clip["values"]["psnr"] for clip in still["clips"]]))
+    assert oracle["values"]["psnr"] > still["values"]["psnr"]
+    assert still["ci95"]["psnr"][0] <= still["values"]["psnr"] <= still["ci95"]["psnr"][1]
+    assert still["ranks"] and not oracle["ranks"] and not late["ranks"], "who knows the answer does not rank"
+    assert still["speed"]["render_fps"] > 0 and late["speed"]["render_fps"] is None
+    assert late["clips"][0]["warnings"] == [] or "late" in late["clips"][0]["warnings"][0]
+    assert {clip["clip"]: bool(clip["media"]) for clip in still["clips"]} == {"anna": True, "bert": False}
+    assert (places.results / still["clips"][0]["media"]).is_file()
+    assert (places.results / "media/toons/anna/truth.mp4").is_file()
+    assert not (places.results / "media/toons/bert").exists(), "pictures of bert may not ship"
+    assert "lmd_mp" in still["clips"][0]["reasons"]
+
+
+def test_a_second_run_finds_all_of_it_there(whole, wish):
+    places, _, _ = whole
+    before = text_of(compile_board(places.results))
+    again = regenerate(wish, places, isolated=False, say=lambda line: None)
+    assert all(outcome.was_there for outcome in again)
+    assert text_of(compile_board(places.results)) == before
+
+
+def test_killed_half_way_it_goes_on_to_the_same_board(whole, wish, toons, tmp_path, monkeypatch):
+    """SIGKILL, by its own hand, right after the ninth stage was noted."""
+    arguments = ["regenerate", "--dataset", toons, "--methods", *METHODS, "--size", str(SIZE), "--device", "cpu"]
+    arguments += ["--engine", "here", "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    program = (
+        "from tests.fault.mortal import die_after; die_after('leaderboard.stages:Run.note#9'); "
+        f"from leaderboard.__main__ import main; main({arguments!r})"
+    )
+    without_weights(monkeypatch, whole[0].work.parent)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    killed = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert killed.returncode == -9, killed.stderr
+    places = Places(tmp_path / "work", tmp_path / "results")
+    done = len(list(places.measured.rglob("*-v1.json")))
+    assert 0 < done < 6
+    outcomes = regenerate(wish, places, isolated=False, say=lambda line: None)
+    assert sum(outcome.was_there for outcome in outcomes) == done
+    assert untimed(compile_board(places.results)) == untimed(compile_board(whole[0].results))
+
+
+def test_a_stage_of_its_own_process_is_measured_and_its_death_is_told(copied, toons, monkeypatch):
+    whole = Run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), copied)
+    assert whole.stages["perform"]["speed"]["peak_memory_mb"] is None, "memory of several stages is nobody's"
+    _apart("perform", whole)
+    assert whole.stages["perform"]["speed"]["peak_memory_mb"] > 20
+    monkeypatch.setattr("leaderboard.runner._start", os._exit)
+    with pytest.raises(StageDied, match="its process died in the stage 'train'"):
+        _apart("train", whole)
+
+
+def test_records_are_never_overwritten(copied, toons):
+    with pytest.raises(ConfigError, match="exists and records are never overwritten"):
+        judge(Run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), copied), lambda *_: None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda text: text[:500], "the record is damaged: "),
+        (
+            lambda text: text.replace('"seconds":', '"seconds": NaN, "were":'),
+            "it holds NaN, which JSON does not know",
+        ),
+        (lambda text: text.replace("pgstalker-eval/1", "pgstalker-eval/9"), "the schema 'pgstalker-eval/9' is unknown"),
+    ],
+)
+def test_a_damaged_record_is_one_blank_cell(copied, caplog, damage, reason):
+    path = copied.measured / RECORD
+    path.write_text(damage(path.read_text()))
+    board = compile_board(copied.results)
+    anna, bert = row_of(board, "still-frame")["clips"]
+    assert anna["values"]["psnr"] is None and reason in anna["reasons"]["psnr"] and "\n" not in anna["reasons"]["psnr"]
+    assert bert["values"]["psnr"] is not None and row_of(board, "still-frame")["values"]["psnr"] is None
+    assert len(caplog.records) == 1 and len(board["rows"]) == 3
+
+
+def test_what_fails_is_blank_with_its_reason_and_the_rest_goes_on(whole, wish, tmp_path):
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    (folder / "broken.mp4").write_text("no video")
+    places = Places(tmp_path / "work", tmp_path / "results")
+    both = replace(
+        wish, datasets=(*wish.datasets, f"folder:{folder}"), methods=("still-frame",), clips=("anna", "broken")
+    )
+    good, bad = regenerate(both, places, isolated=False, say=lambda line: None)
+    assert good.record and not bad.record and "broken.mp4" in bad.reason and "\n" not in bad.reason
+    row = next(row for row in compile_board(places.results)["rows"] if row["dataset"] == "clips")
+    assert row["protocol"] == "unknown" and row["clips"][0]["reasons"]["psnr"] == bad.reason
+    assert (places.measured / "still-frame/quick-64-s0/clips/broken" / FAILURE).is_file()
+
+
+def test_nobody_in_the_picture_and_no_sound_are_one_line(shared, write, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (130, 128, 128, 3), np.uint8)
+    write("noise.mp4", noise, audio=(rng.normal(0, 0.1, 83200), 16000))
+    write("silent.mp4", noise[:130])
+    places = Places(tmp_path / "work", tmp_path / "results")
+    for clip in ("noise", "silent"):
+        outcome = run(Task("still-frame", f"folder:{tmp_path}", clip, size=SIZE), places, isolated=False)
+        assert outcome.reason and "\n" not in outcome.reason
+        assert ("face" if clip == "noise" else "sound") in outcome.reason
+
+
+def test_a_method_that_skips_frames_is_compared_with_the_same_ones(toons, tmp_path, monkeypatch):
+    monkeypatch.setattr(performing, "method", lambda name: replace(method(name), test_stride=2))
+    places = Places(tmp_path / "work", tmp_path / "results")
+    outcome = run(Task("oracle-frame", toons, "anna", size=SIZE, device="cpu"), places, isolated=False)
+    record, series = read_record(outcome.record)
+    assert record["clip"]["stride"] == 2 and record["counts"]["n_used"] == len(series["psnr"]) == 4
+    assert record["metrics"]["psnr"]["status"] == "ok"
+    assert record["metrics"]["flicker"]["status"] == "not_applicable"
+    assert record["metrics"]["flicker"]["reason"] == "one frame in 2 was rendered, and this needs every one"
+
+
+def test_a_performance_in_anothers_words_is_a_row_of_its_own(toons, tmp_path):
+    places = Places(tmp_path / "work", tmp_path / "results")
+    speech = ROOT / "sample_data/speech/english_man.wav"
+    task = Task("nearest-frame", toons, "anna", size=SIZE, device="cpu", speech=speech)
+    record, _ = read_record(run(task, places, isolated=False).record)
+    assert record["clip"]["id"] == "anna@english_man" and record["inputs"]["truth"] is None
+    assert record["protocol"]["setting"] == "cross" and record["counts"]["n_used"] == 279
+    assert compile_board(places.results)["rows"][0]["clips"][0]["frames"] == 279
+
+
+def test_kept_predictions_bear_their_records_out(copied, toons):
+    named = {"toons": toons}
+    assert all(verdict.checked and not verdict.faults for verdict in verify(copied, ("still-frame",), named))
+    record = copied.measured / RECORD
+    content = json.loads(record.read_text())
+    content["metrics"]["psnr"]["value"] += 0.5
+    record.write_text(json.dumps(content))
+    (copied.work / "runs/still-frame/quick-64-s0/toons/bert/prediction.mkv").write_bytes(b"other")
+    first, second = verify(copied, ("still-frame",), named)
+    assert "differs: psnr was" in first.line() and "hash mismatch" in second.line()
+
+
+def test_a_row_made_again_holds(copied, toons, monkeypatch):
+    from leaderboard import verify as module
+
+    task_of = module.task_of
+    monkeypatch.setattr(module, "task_of", lambda record, _: task_of(record, {"toons": toons}))
+    verdict = retrain(copied, seed=1, methods=("still-frame",), isolated=False)
+    assert verdict.line().endswith("holds: made again from the clip on")
+
+
+def test_weights_fill_what_was_blank_and_nothing_else(copied, toons, tmp_path):
+    from tests.leaderboard.test_lpips import random_backbone
+
+    record = copied.measured / RECORD
+    before, _ = read_record(record)
+    (tmp_path / "weights").mkdir()
+    random_backbone(tmp_path / "weights")
+    first, *_ = rescore(copied, tmp_path / "weights", ("still-frame",), {"toons": toons})
+    after, series = read_record(record)
+    assert first.note == "filled lpips" and after["amended"][0]["cells"] == ["lpips"]
+    assert before["metrics"]["lpips"]["status"] == "weights_missing" and after["metrics"]["lpips"]["value"] > 0
+    assert len(series["lpips"]) == 2 and "psnr" in series
+    assert {k: v for k, v in after["metrics"].items() if k != "lpips"} == {
+        k: v for k, v in before["metrics"].items() if k != "lpips"
+    }
+
+
+def test_the_report_is_the_same_each_time_and_knows_when_it_is_stale(copied, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n\n{START}\n{END}\n\nThe end.\n")
+    written = write(copied.results, tmp_path / "page.html", readme)
+    texts = {path: path.read_bytes() for path in written}
+    assert write(copied.results, tmp_path / "page.html", readme) == written
+    assert {path: path.read_bytes() for path in written} == texts
+    assert stale(copied.results, readme) == []
+    assert "| Still frame (quick-64-s0) | whole frame | 2 |" in readme.read_text() and readme.read_text().endswith(
+        "The end.\n"
+    )
+    page = (tmp_path / "page.html").read_text()
+    assert "src=" not in page.partition("<h1>")[2] and "Plotly.newPlot(" in page
+    (copied.measured / RECORD).unlink()
+    assert stale(copied.results, readme)[0] == "board.json is stale"
+
+
+def test_the_committed_report_is_what_the_records_give():
+    assert stale(tasks.RESULTS) == [], "run: python -m leaderboard report"
+
+
+def test_the_plan_names_what_it_does_not_know(toons):
+    with pytest.raises(ConfigError, match="unknown method 'nobody'"):
+        plan(Wish(methods=("nobody",)))
+    with pytest.raises(ConfigError, match="no dataset has a clip 'zoe'; there are: anna, bert"):
+        plan(Wish(datasets=(toons,), clips=("zoe",)))
+    with pytest.raises(ConfigError, match="dataset 'moon' is unknown"):
+        plan(Wish(datasets=("moon",)))
+
+
+def test_what_is_not_at_hand_is_said_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("PGSTALKER_DATASETS", str(tmp_path))
+    found, absent = plan(Wish(datasets=("obama",), methods=("still-frame",)))
+    assert found == [] and absent[0].startswith("obama/obama is not at hand: the file dataset/vids/Obama.mp4")
+
+
+def test_revisions_can_be_read():
+    common = {"dataset": "presenters", "clip": "mira", "device": "cpu"}
+    assert Task("pgstalker", **common).revision == "quick-256-s0"
+    switched = Task("pgstalker", switches={"torso": "gt", "audio": "hubert:/a b"}, steps=40, seed=2, **common)
+    assert switched.revision == "quick-256-s2-n40+audio=hubert__a_b+torso=gt"
+    assert Task("er-nerf", preset="default", **common).revision == "default-512-s0"

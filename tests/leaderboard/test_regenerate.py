@@ -50,6 +50,7 @@ def toons(tmp_path_factory) -> str:
 def without_weights(patch, folder: Path) -> None:
     for name in ("PGSTALKER_MODELS", "PGSTALKER_CACHE", "TORCH_HOME"):
         patch.setenv(name, str(folder))
+    patch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from pgstalker.audio import sync
 from pgstalker.audio.sync import sync_ridge
 from pgstalker.errors import EnvironmentMissing, WeightsError
 
+PRESENTERS = Path(__file__).parents[2] / "sample_data" / "presenters"
 TEXT = (
     "My mother may buy a big purple umbrella for Bob. We were away when the weary workers arrived, "
     "and five young foxes jumped over the old oak table."
@@ -38,6 +41,33 @@ def test_a_planted_offset_is_found(spoken, late):
     assert abs(found.lag_frames - late) <= (1 if late else 0)
     assert found.is_believed and found.confidence > 0.3
     assert (found.at_zero > found.null_at_zero) == (late == 0)
+
+
+def presented(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The sound of a presenter's clip and the exact mouth [T, 3] that was drawn to it."""
+    from pgstalker.media import read_audio
+
+    folder = PRESENTERS / name
+    with np.load(folder / "truth.npz") as truth:
+        names, points = list(truth["names"]), truth["landmarks"]
+        jaw = np.linalg.norm(points[:, names.index("chin")] - points[:, names.index("nose_tip")], axis=1)
+        eyes = points[:, names.index("left_eye_outer")] - points[:, names.index("right_eye_outer")]
+        mouth = np.stack([truth["aperture"], truth["mouth_width"], jaw / np.linalg.norm(eyes, axis=1)], 1)
+    return read_audio(folder / "clip.mp4", 16000), mouth
+
+
+@pytest.mark.parametrize("late", [0, -5, 4])
+@pytest.mark.parametrize("name", ["mira", "olu"])
+def test_an_offset_planted_in_a_presenter_is_found(name, late):
+    samples, mouth = presented(name)
+    found = sync_ridge(samples, np.roll(mouth, late, axis=0))
+    assert abs(found.lag_frames - late) <= 1 and found.is_believed
+    assert found.at_zero < 0.3 * found.correlation if late else found.at_zero > found.null_at_zero
+
+
+def test_one_presenter_does_not_say_what_the_other_does():
+    found = sync_ridge(presented("mira")[0], presented("olu")[1][:1000])
+    assert not found.is_believed or found.confidence < 0.3
 
 
 def test_units_and_levels_do_not_matter(spoken):

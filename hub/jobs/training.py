@@ -99,11 +99,12 @@ class _News:
         self.progress, self._told = job.progress(), 0.0
 
     def tell(self, part: str, detail: str, share: float, **changes: Any) -> None:
-        """share in [0, 1] of the part."""
+        """share in [0, 1] of the part. The whole's never falls, even where a killed worker's work is repeated."""
         self._look()
         low, high = PARTS.get(part, (1.0, 1.0))
+        whole = max(self.progress.share, low + (high - low) * share)
         is_other = (part, detail) != (self.progress.stage, self.progress.detail)
-        changes = {"seconds_left": None, "detail": detail, "share": low + (high - low) * share} | changes
+        changes = {"seconds_left": None, "detail": detail, "share": whole} | changes
         self.progress = replace(self.progress, stage=part, **changes)
         if is_other or share >= 1 or time.monotonic() - self._told > self.EVERY_S:
             self._told = time.monotonic()
@@ -132,6 +133,9 @@ def _learn(job: JobFolder, order: Order, device: str, news: _News) -> None:
     def report(stage: str, share: float, numbers: dict[str, Any]) -> None:
         is_hearing = stage in ("load", "hearing")
         whole = HEARING_SHARE * share if is_hearing else HEARING_SHARE + (1 - HEARING_SHARE) * share
+        if stage == "load":  # what was learned before the worker died stays in sight
+            news.tell("learn", stage, whole)
+            return
         if "step" not in numbers:
             news.tell("learn", stage, whole, step=0, curve=[])
             return

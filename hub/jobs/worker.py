@@ -182,6 +182,8 @@ def serve(settings: WorkerSettings) -> None:
     except PgsError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        os._exit(130)  # there is nothing to tidy, and what runs would not let go
 
 
 def device_of(choice: str) -> str:

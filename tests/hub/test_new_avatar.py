@@ -143,7 +143,7 @@ def test_a_video_that_does_not_do_says_why(visit, clip, tmp_path):
     subprocess.run(["ffmpeg", "-v", "error", "-i", clip, "-an", "-c", "copy", silent], check=True)
     open_section(page)
     page.set_input_files("#portrait input[type=file]", silent)
-    page.wait_for_selector("#check >> text=Silent.mp4 has no audio stream; give a file with sound.")
+    page.wait_for_selector("#check >> text=silent.mp4 has no audio stream; give a file with sound.")
     page.check("#agreed input")
     page.wait_for_timeout(500)
     assert not page.is_enabled("#start")

@@ -16,8 +16,9 @@ CAPTION_SHARE = 0.09
 """Height of the line with the names, as a share of the picture's height."""
 
 
-def side_by_side(videos: Mapping[str, Path], out: Path) -> None:
-    """Write `out` (.mp4): the videos, by title, in one row, as long as the shortest. Composed by moviepy.
+def side_by_side(videos: Mapping[str, Path], out: Path, audio: Path | None = None) -> None:
+    """Write `out` (.mp4): the videos, by title, in one row, as long as the shortest, with the sound of `audio` or of
+    the first video that has one. Composed by moviepy.
 
     Raises MediaError where one has no picture, or they differ in size or rate."""
     streams = {title: probe(path).require_video() for title, path in videos.items()}
@@ -25,13 +26,15 @@ def side_by_side(videos: Mapping[str, Path], out: Path) -> None:
     if len(kinds) > 1:
         found = "; ".join(f"{title}: {s.width}x{s.height} px, {s.fps:g} frames/s" for title, s in streams.items())
         raise MediaError(f"the videos differ ({found}); bring them to one size and rate")
-    from moviepy import ImageClip, VideoFileClip, clips_array
+    from moviepy import AudioFileClip, ImageClip, VideoFileClip, clips_array
 
     with ExitStack() as stack, replacing(out) as temporary:
         clips = [stack.enter_context(VideoFileClip(str(path))) for path in videos.values()]
         seconds = min(clip.duration for clip in clips)
         captions = [ImageClip(_caption(title, clip.w, clip.h)) for title, clip in zip(videos, clips)]
         sound = next((clip.audio for clip in clips if clip.audio is not None), None)
+        if audio is not None:
+            sound = stack.enter_context(AudioFileClip(str(audio)))
         whole = clips_array([[caption.with_duration(seconds) for caption in captions], clips]).with_duration(seconds)
         whole = whole.with_audio(None if sound is None else sound.with_duration(min(seconds, sound.duration)))
         whole = stack.enter_context(whole)

@@ -1,4 +1,4 @@
-"""The commands for one's own results: submit."""
+"""The commands for one's own results: explain | compare | submit."""
 
 from __future__ import annotations
 
@@ -76,6 +76,71 @@ class Submit:
 
     def _who(self) -> str:
         return self.by or getpass.getuser()
+
+
+@dataclass
+class Explain:
+    """Say where a result loses: error by region, lags, lost lips; and draw its worst frames beside the truth."""
+
+    result: tyro.conf.Positional[str]
+    """A record, a video with --gt, or METHOD[/REVISION] of the board with --clip."""
+    gt: Path | None = None
+    """The truth of a video."""
+    clip: str | None = None
+    """DATASET/CLIP."""
+    sheet: Path | None = None
+    """The PNG to write; explain-NAME.png where none is given."""
+    results: Path = RESULTS
+    work: Path = WORK
+
+    def run(self) -> None:
+        from leaderboard.explain import explain, lines
+        from leaderboard.shelf import Shelf
+
+        evidence = Shelf(self.results, self.work, self.gt).find(self.result, self.clip)
+        sheet = self.sheet or Path(f"explain-{Path(evidence.prediction).stem}.png")
+        print("\n".join(lines(explain(evidence, sheet))))
+        print(f"{sheet}: the worst frames")
+
+
+@dataclass
+class Compare:
+    """Compare two results frame by frame: a paired table, and a video of both beside the truth with sound."""
+
+    a: tyro.conf.Positional[str]
+    """A record, a video, or METHOD[/REVISION] of the board."""
+    b: tyro.conf.Positional[str]
+    gt: Path | None = None
+    """The truth of two videos."""
+    audio: Path | None = None
+    """The sound of two videos, where they have none."""
+    clip: str | None = None
+    """DATASET/CLIP; two methods of the board are compared over all clips that they share where none is given."""
+    video: Path | None = None
+    """An .mp4 to write: truth, A and B in one row."""
+    seed: int = 0
+    results: Path = RESULTS
+    work: Path = WORK
+
+    def run(self) -> None:
+        from leaderboard import comparing
+        from leaderboard.shelf import Shelf
+
+        shelf = Shelf(self.results, self.work, self.gt, self.audio)
+        both = (self.a, self.b)
+        clip = self.clip
+        if any(Path(what).is_file() for what in both):
+            found = [shelf.find(what, clip) for what in both]
+            pairs = [comparing.Pair("", *comparing.records_of(*found))]
+            names = (found[0].name, found[1].name)
+        else:
+            pairs = comparing.pairs_of(shelf, self.a, self.b, clip)
+            names, clip = both, pairs[0].clip.rpartition("/")[0]
+            found = [shelf.find(what, clip) for what in both] if self.video is not None else []
+        table = comparing.table(pairs, self.seed)
+        print("\n".join([*comparing.lines(table, names), *comparing.blank(pairs)]))
+        if self.video is not None:
+            print(f"{comparing.video_of(self.video, *found)}: both side by side")
 
 
 def described(name: str) -> dict[str, Any]:

@@ -1,0 +1,125 @@
+"""Where the frames of a result lie: a video of one's own, a record, or a method on the board.
+
+a.mkv                      a video; its truth and sound are given beside it
+path/to/record.json        a record; the runner's work folder has its prediction and truth
+pgstalker                  a method of the board, with --clip DATASET/CLIP; METHOD/REVISION where it has several
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaderboard.records import read_record
+from pgstalker.errors import ConfigError
+from pgstalker.subject import Subject, sha256_of
+
+VIDEOS = (".mkv", ".mp4", ".mov", ".avi", ".webm")
+Labels = Callable[[], Iterator[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One result. record and series are {} for a plain video; labels gives types.Label of each truth frame."""
+
+    name: str
+    prediction: Path
+    truth: Path | None = None
+    audio: Path | None = None
+    labels: Labels | None = None
+    record: dict[str, Any] = field(default_factory=dict)
+    series: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """results: the board's folder; work: the runner's. truth, audio: those of plain videos."""
+
+    results: Path
+    work: Path
+    truth: Path | None = None
+    audio: Path | None = None
+
+    def find(self, what: str, clip: str | None = None) -> Evidence:
+        """Raises ConfigError where there is no such result, or its frames are not at hand."""
+        path = Path(what)
+        if path.suffix == ".json":
+            return self.of_record(path)
+        if path.is_file():
+            return Evidence(path.stem, path, self.truth, self.audio)
+        if path.is_absolute() or path.suffix.lower() in VIDEOS:
+            raise ConfigError(f"{what} does not exist; give a video, a record, or a method of the board")
+        records = self.records(what, clip)
+        if len(records) > 1:
+            there_are = ", ".join("/".join(p.relative_to(self.results / "measured").parts[:4]) for p in records[:6])
+            raise ConfigError(
+                f"'{what}' has {len(records)} records ({there_are}); name one: METHOD/REVISION and --clip"
+            )
+        return self.of_record(records[0])
+
+    def records(self, method: str, clip: str | None = None) -> list[Path]:
+        """Records of METHOD or METHOD/REVISION, on one clip or on all. Raises ConfigError where there is none."""
+        name, _, revision = method.partition("/")
+        dataset, _, wanted = (clip or "").partition("/")
+        pattern = f"{name}/{revision or '*'}/{dataset or '*'}/{wanted or '*'}/*.json"
+        found = [path for path in sorted((self.results / "measured").glob(pattern)) if is_record(path)]
+        if not found:
+            where = f" on {clip}" if clip else ""
+            raise ConfigError(f"'{method}' is no file and has no record{where} in {self.results / 'measured'}")
+        return found
+
+    def of_record(self, path: Path) -> Evidence:
+        """The record's own frames: checked against the sha256 that it bears."""
+        record, series = read_record(path)
+        place = Path(record["method"]["id"], record["method"].get("revision", ""), *_clip_of(record))
+        run = self.work / "runs" / place
+        prediction = run / "prediction.mkv"
+        told = record["inputs"]["prediction"]["sha256"]
+        if not prediction.is_file():
+            raise ConfigError(f"the frames of {path} are not at hand ({prediction}); make them: leaderboard run")
+        if sha256_of(prediction) != told:
+            raise ConfigError(f"{prediction} is not what {path.name} was made of (its sha256 differs); run it again")
+        truth = self.work / "truths" / record["inputs"]["truth"]["file"] if record["inputs"]["truth"] else None
+        sound = run / record["inputs"]["audio"]["file"] if record["inputs"]["audio"] else None
+        name = f"{record['method']['id']} [{record['method'].get('revision', '')}]"
+        return Evidence(
+            name,
+            prediction,
+            truth if truth is not None and truth.is_file() else self.truth,
+            sound if sound is not None and sound.is_file() else self.audio,
+            _labels_of(run, record),
+            record,
+            series,
+        )
+
+
+def is_record(path: Path) -> bool:
+    """Whether a file beside records is one of them."""
+    return path.name != "failed.json"
+
+
+def _clip_of(record: dict[str, Any]) -> tuple[str, str]:
+    return record["clip"].get("dataset", ""), record["clip"].get("id", "")
+
+
+def _labels_of(run: Path, record: dict[str, Any]) -> Labels | None:
+    """Those of the run's subject, where it is there: of its held-out part, in step with the prediction."""
+    try:
+        stages = json.loads((run / "run.json").read_text("utf-8"))["stages"]
+        subject = Subject.load(stages["prepare"]["subject"])
+        stride = int(stages["perform"]["stride"])
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):
+        return None
+    side = record["clip"]["size"][0]
+
+    def labels() -> Iterator[np.ndarray]:
+        for index, image in enumerate(subject.read_labels(size=side, start=subject.train_frames)):
+            if index % stride == 0:
+                yield image
+
+    return labels

@@ -30,6 +30,8 @@ SCHEMA, VERSION = "pgstalker-subject", 1
 MANIFEST, FRAMES, LABELS, TRACKS, AUDIO, SHEET = (
     "subject.json", "frames.mp4", "labels.mkv", "tracks.npz", "audio.wav", "sheet.png"
 )  # fmt: skip
+BEHIND_CHIN, DARKENING = 0.1, 0.98
+"""How far the torso goes on behind the chin, of the picture's height; its colour's share after each px of 512."""
 NEEDED = ("camera", "fps", "frames", "train_frames", "torso_tracked", "files")
 
 
@@ -126,9 +128,31 @@ def torso_over(plate: np.ndarray, picture: np.ndarray, labels: np.ndarray) -> np
     """The true torso and background of a frame, the plate where the head was: uint8 [H, W, 3].
 
     plate [H, W, 3] float32 in [0, 1], picture uint8 [H, W, 3], labels uint8 [H, W]. What methods that do not model the
-    torso are drawn over (torso=gt)."""
-    is_below_head = np.isin(labels, (Label.BACKGROUND, Label.TORSO))
-    return np.where(is_below_head[..., None], picture, (plate * 255 + 0.5).astype(np.uint8))
+    torso are drawn over (torso=gt). Neck and collar go on behind the chin, growing darker, so that a jaw that is drawn
+    higher than the true one leaves no hole to the background (as TalkingGaussian's torso pictures do)."""
+    is_torso = labels == Label.TORSO
+    is_below_head = is_torso | (labels == Label.BACKGROUND)
+    result = np.where(is_below_head[..., None], picture, (plate * 255 + 0.5).astype(np.uint8))
+    height, width = labels.shape
+    below = _first_below(is_below_head)
+    y, x = np.nonzero(~is_below_head & (below == _first_below(is_torso)) & (below < height))
+    near = below[y, x] - y <= BEHIND_CHIN * height
+    y, x = y[near], x[near]
+    source = np.minimum(below[y, x] + round(height / 128), height - 1)  # past the pixels that chin and collar share
+    columns = np.clip(x[:, None] + np.arange(-2, 3), 0, width - 1)
+    counts = is_torso[source[:, None], columns][..., None]
+    colour = (picture[source[:, None], columns] * counts).sum(1) / np.maximum(counts.sum(1), 1)
+    shade = DARKENING ** ((below[y, x] - y) * (512 / height))
+    seen = counts.any((1, 2))
+    result[y[seen], x[seen]] = (colour * shade[:, None])[seen]
+    return result
+
+
+def _first_below(mask: np.ndarray) -> np.ndarray:
+    """[H, W] int: the first row at or below each pixel where mask [H, W] is, H where there is none."""
+    height = len(mask)
+    own = np.where(mask, np.arange(height, dtype=np.int16)[:, None], np.int16(height))
+    return np.minimum.accumulate(own[::-1])[::-1]
 
 
 def sha256_of(path: str | Path) -> str:

@@ -45,15 +45,19 @@ class CrossAttentionFusion(Fusion):
     def still(self, x: Tensor) -> tuple[Tensor, ...]:
         return (self.norm(x),)
 
-    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
-        (x,) = still
+    def folded(self, audio: Tensor, eyes: Tensor) -> tuple[Tensor, Tensor]:
+        """The frame's part: [..., HIDDEN, 2 T] from features to scores, head by head, and [..., 2 T, HIDDEN] from
+        weights to what is answered."""
         tokens, by_head = self.tokens(audio, eyes), (HEADS, HIDDEN // HEADS)
         keys, values = self.key(tokens).unflatten(-1, by_head), self.value(tokens).unflatten(-1, by_head)
         asked = torch.einsum("...thc,hcd->...dht", keys, self.query.weight.unflatten(0, by_head))
         answers = torch.einsum("...thc,dhc->...htd", values, self.out.weight.unflatten(1, by_head))
-        scores = x @ asked.flatten(-2) * by_head[1] ** -0.5
-        weights = scores.unflatten(-1, (HEADS, -1)).softmax(-1).flatten(-2)
-        attended = x + weights @ answers.flatten(-3, -2) + self.out.bias
+        return asked.flatten(-2) * by_head[1] ** -0.5, answers.flatten(-3, -2)
+
+    def join(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        (x,), (asked, answers) = still, self.folded(audio, eyes)
+        weights = (x @ asked).unflatten(-1, (HEADS, -1)).softmax(-1).flatten(-2)
+        attended = x + weights @ answers + self.out.bias
         return attended + self.feed(attended)
 
     def join_reference(self, still: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:

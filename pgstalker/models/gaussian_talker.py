@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pgstalker.gaussians import MAX_OPACITY
 from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.models import attention_cpu
 from pgstalker.models.branches import TriPlane
 from pgstalker.models.cross_attention import CAMERA, CrossAttentionFusion
 from pgstalker.models.fusion import FUSIONS
@@ -91,11 +92,17 @@ class GaussianTalker(TorsolessHead):
         """The camera token's numbers [..., 12] of poses [..., 4, 4]."""
         return (camera_from_head[..., :3, :].flatten(-2) - self.camera_mean) / self.camera_scale
 
+    def deformation(self, place: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
+        """[N, outputs] of the fusion's share of place, audio [A] and eyes [1 + CAMERA]."""
+        if attention_cpu.fits(self.fusion, place[0], audio):
+            return attention_cpu.attention_cpu(self.fusion, self.deform, place[0], audio, eyes)
+        return self.deform(self.fusion.join(place, audio, eyes))
+
     def deformed(self, moment: Moment, still: Canonical) -> Deformed:
         """The head of one frame."""
         eyes = torch.cat([moment.eyes, self.view(moment.camera_from_head)])
-        fused = self.fusion.join(still.place, moment.codes["head"], eyes)
-        shift, turn, stretch, opacity, colour = self.deform(fused).split(OUTPUTS, -1)
+        delta = self.deformation(still.place, moment.codes["head"], eyes)
+        shift, turn, stretch, opacity, colour = delta.split(OUTPUTS, -1)
         cloud, motion = self.cloud, shift * FACE_POSITION_CM
         scene = Scene(
             cloud.means + motion,

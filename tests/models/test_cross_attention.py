@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from pgstalker.models.attention_cpu import attention_cpu
 from pgstalker.models.cross_attention import CAMERA, CrossAttentionFusion
 from pgstalker.models.layout import HIDDEN
+from pgstalker.rendering.numba_runtime import set_thread_count, thread_count
 
 
 @pytest.fixture
@@ -50,3 +52,36 @@ def test_every_token_is_heard(fusion, changed):
         eyes = eyes.clone()
         eyes[0 if changed == "blink" else 5] += 1
     assert (fusion(x, audio, eyes) - before).abs().amax() > 1e-3
+
+
+def layers():
+    return torch.nn.Sequential(torch.nn.Linear(HIDDEN, 20), torch.nn.ReLU(), torch.nn.Linear(20, 14)).double()
+
+
+@pytest.mark.parametrize("count", [0, 1, 700, 1100])
+def test_chunks_on_the_cpu_are_the_plain_layers(fusion, count):
+    """Forward and backward; float64 with sums in another order. In float32 a ReLU that is all but zero may flip."""
+    deform = layers()
+    x = torch.randn(count, HIDDEN, dtype=torch.float64, requires_grad=True)
+    audio, eyes = controls()
+    wanted = torch.randn(count, 14, dtype=torch.float64)
+    results = []
+    for delta in (deform(fusion.join((x,), audio, eyes)), attention_cpu(fusion, deform, x, audio, eyes)):
+        learning = [p for n, p in [*fusion.named_parameters(), *deform.named_parameters()] if "norm" not in n]
+        results.append((delta, *torch.autograd.grad((delta * wanted).sum(), [x, *learning])))
+    for plain, ours in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-9, atol=1e-9)
+
+
+def test_chunks_do_not_hang_on_the_number_of_threads(fusion):
+    deform, x = layers().float(), torch.randn(1500, HIDDEN, requires_grad=True)
+    fusion, (audio, eyes) = fusion.float(), (values.float() for values in controls())
+    before, found = thread_count(), []
+    try:
+        for threads in (1, 2):
+            set_thread_count(threads)
+            delta = attention_cpu(fusion, deform, x, audio, eyes)
+            found.append((delta, *torch.autograd.grad((delta**2).sum(), [x, fusion.key.weight, deform[0].weight])))
+    finally:
+        set_thread_count(before)
+    assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from pgstalker.measures import lip_aperture
-from pgstalker.subject import Subject
+from pgstalker.subject import BEHIND_CHIN, Subject, torso_over
 from pgstalker.training.data import RARE_EVERY, TrainingData, mouth_boxes
 from pgstalker.types import Drive, Label
 
@@ -53,7 +53,25 @@ def test_the_true_torso_stands_over_the_plate(subject_data):
     background, labels = subject_data.torso_background(3), subject_data.labels[3]
     assert background.dtype == np.uint8
     np.testing.assert_array_equal(background[labels == 1], subject_data.pictures[3][labels == 1])
-    np.testing.assert_allclose(background[labels >= 2], subject_data.plate[labels >= 2] * 255, atol=0.51)
+    chin = np.argwhere(labels >= 2)[:, 0].max()
+    above = (labels >= 2) & (np.arange(len(labels))[:, None] < chin - 0.3 * len(labels))
+    assert above.any()
+    np.testing.assert_allclose(background[above], subject_data.plate[above] * 255, atol=0.51)
+
+
+def test_the_neck_goes_on_behind_the_chin_and_nowhere_else():
+    labels = np.zeros((64, 64), np.uint8)
+    labels[10:40, 20:44] = Label.FACE
+    labels[40:, 28:36] = Label.TORSO
+    picture = np.full((64, 64, 3), 40, np.uint8)
+    picture[labels == Label.TORSO] = [200, 150, 100]
+    background = torso_over(np.full((64, 64, 3), 0.5, np.float32), picture, labels)
+    behind, height = (background != 128).all(2) & (labels == Label.FACE), round(BEHIND_CHIN * 64)
+    assert not behind[: 40 - height].any() and not behind[:, :28].any() and not behind[:, 36:].any()
+    assert behind[40 - height + 1 : 40, 28:36].all()
+    column = background[34:41, 32, 0].astype(int)
+    assert column[-1] == 200 and (np.diff(column) > 0).all(), "darker and darker"
+    assert (background[labels == Label.BACKGROUND] == 40).all()
 
 
 def test_mouth_boxes_hold_the_mouth(subject_data):

@@ -34,7 +34,9 @@ RANKED = ("gaussians", "nerf", "floor", "external")
 UNKNOWN = "unknown"
 """The protocol of a row none of whose clips came as far as to show its composite."""
 DIGITS = 6
-WORDS = {"psnr", "ssim", "lpips", "lmd", "aue", "flip", "av", "f1", "bs", "mp"}
+WORDS = {name.lower(): name for name in ("PSNR", "SSIM", "LPIPS", "LMD", "AUE", "FLIP", "F1")}
+WORDS |= {"ms": "MS", "bs": "of blendshapes", "mp": "(MediaPipe)", "fan": "(FAN)", "openface": "(OpenFace)"}
+WORDS |= {"av": "Sound and lips:", "norm": "/ eye distance"}
 DECIMALS = {"dB": 2, "px": 2, "grey levels": 2, "frames": 1, "intensity^2": 2}
 
 Key = tuple[str, str, str, str]
@@ -375,9 +377,9 @@ def _metrics() -> dict[str, dict[str, Any]]:
 
 
 def title_of(key: str) -> str:
-    """A cell's name for people: ms_ssim_face is MS SSIM face."""
-    words = [word.upper() if word in (*WORDS, "ms") else word for word in key.split("_")]
-    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+    """A cell's name for people: ms_ssim_face is MS SSIM face, lmd_mp is LMD (MediaPipe)."""
+    words = " ".join(WORDS.get(word, word) for word in key.split("_"))
+    return words[:1].upper() + words[1:]
 
 
 def _experiments(results: Path) -> list[dict[str, Any]]:

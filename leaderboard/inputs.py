@@ -144,8 +144,8 @@ def best_lag(own: np.ndarray, true: np.ndarray) -> tuple[int, dict[int, float]]:
         if length >= max(2, min(len(own), len(true)) // 2):
             error = np.square(first[:length] - second[:length]).mean((1, 2))
             decibels[lag] = float((-10 * np.log10(np.maximum(error / 255**2, 1e-10))).mean())
-    if not decibels:
-        return 0, {}
+    if not decibels or not np.ptp(own, axis=0).any():
+        return 0, decibels  # a still picture is neither late nor early
     best = max(decibels, key=lambda lag: (decibels[lag], -abs(lag)))
     return (best if decibels[best] - decibels[0] >= LEAST_GAIN_DB else 0), decibels
 

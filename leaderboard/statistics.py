@@ -56,15 +56,25 @@ def mean_interval(values: np.ndarray, block: int, draws: int = DRAWS, seed: int 
 
 
 def _mean_draws(values: np.ndarray, block: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Means [draws]; NaN where a draw met no valid entry."""
+    """Means [draws]; NaN where a draw met no valid entry. Plain twin: the mean over block_draws of the same rng.
+
+    A block's sum is a difference of two running sums, so that a draw costs its blocks, not its entries."""
+    entries = len(values)
+    values = np.asarray(values, np.float64)
     valid = np.isfinite(values)
-    clean, counts = np.where(valid, values, 0.0), valid.astype(np.float64)
-    found = []
-    for first in range(0, draws, batch := max(1, BATCH_ENTRIES // len(values))):
-        indices = block_draws(len(values), block, min(batch, draws - first), rng)
-        total = counts[indices].sum(1)
-        found.append(np.divide(clean[indices].sum(1), total, out=np.full(len(total), np.nan), where=total > 0))
-    return np.concatenate(found)
+    clean = np.where(valid, values, 0.0)
+    offset = clean.sum() / max(1, valid.sum())  # running sums stay small, and differences of them exact
+    sums, counts = (_running(series) for series in (np.where(valid, clean - offset, 0.0), valid.astype(np.float64)))
+    whole, rest = divmod(entries, block)
+    lengths = np.array([block] * whole + [rest] * (rest > 0))
+    starts = rng.integers(entries, size=(draws, len(lengths)))
+    total, count = ((series[starts + lengths] - series[starts]).sum(1) for series in (sums, counts))
+    return offset + np.divide(total, count, out=np.full(draws, np.nan), where=count > 0)
+
+
+def _running(values: np.ndarray) -> np.ndarray:
+    """[2 n + 1]: the sum of the first k of the values followed by themselves."""
+    return np.concatenate([[0.0], np.cumsum(np.concatenate([values, values]))])
 
 
 def _percentiles(values: np.ndarray) -> Interval | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +45,11 @@ def page_of(board: dict[str, Any], results: Path) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>PGSTalker: the board</title>'
         f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body>\n"
-        "<h1>The board</h1>\n" + "\n".join(parts) + "\n" + _from_markdown(markdown_of(board)) + "\n</body></html>\n"
+        "<h1>The board</h1>\n"
+        + "\n".join(parts)
+        + "\n"
+        + _from_markdown(markdown_of(board).partition("\n\n")[2])
+        + "\n</body></html>\n"
     )
 
 
@@ -81,6 +87,8 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
                 customdata=[row["device"] for row in own],
                 hovertemplate="%{text}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata}<extra></extra>",
                 mode="markers+text",
+                marker={"size": 11},
+                showlegend=True,
                 textposition="top center",
                 name=composite_of(board, own[0]),
             )
@@ -131,7 +139,9 @@ def curves(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> 
             step = next(entry["stride"] for entry in row["clips"] if entry["clip"] == clip)
             frames = [index * step for index in range(len(values))]
             name = f"{clip}: {name_of(row)}, {composite_of(board, row)}"
-            figure.add_trace(Scatter(x=frames, y=values.tolist(), name=name, mode="lines"))
+            is_first = clip == rows[0]["clips"][0]["clip"]
+            shown = True if is_first else "legendonly"
+            figure.add_trace(Scatter(x=frames, y=values.tolist(), name=name, mode="lines", visible=shown))
     figure.update_layout(xaxis_title="frame of the held-out part", yaxis_title="PSNR, dB")
     return figure
 
@@ -140,11 +150,12 @@ def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     """Of each method with variants, PSNR of each; only those of one protocol stand side by side."""
     from plotly.graph_objects import Bar, Figure
 
-    figure = Figure()
+    figure, shown = Figure(), []
     for place in sorted({(row["method"], row["protocol"]) for row in rows if row["kind"] in TRAINED}):
         own = [row for row in rows if (row["method"], row["protocol"]) == place and row["values"][QUALITY] is not None]
         if len(own) < 2:
             continue
+        shown += own
         figure.add_trace(
             Bar(
                 x=[row["variant"] or "as usual" for row in own],
@@ -152,7 +163,10 @@ def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
                 name=f"{own[0]['title']}, {composite_of(board, own[0])}",
             )
         )
-    figure.update_layout(barmode="group", yaxis_title="PSNR, dB")
+    figure.update_layout(barmode="group", yaxis_title="PSNR, dB", showlegend=True)
+    if shown:
+        values = [row["values"][QUALITY] for row in shown]
+        figure.update_layout(yaxis_range=[math.floor(min(values)) - 1, max(values) + 0.5])
     return figure
 
 
@@ -169,7 +183,8 @@ def _table(lines: list[list[str]]) -> str:
 
 def _bold(cell: str) -> str:
     inner = cell.removeprefix("**").removesuffix("**")
-    return f"<b>{html.escape(inner)}</b>" if inner != cell else html.escape(cell)
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(inner.replace("\\|", "|")))
+    return f"<b>{text}</b>" if inner != cell else text
 
 
 def _from_markdown(text: str) -> str:
@@ -188,5 +203,5 @@ def _from_markdown(text: str) -> str:
         elif lines[0].startswith("- "):
             parts.append("<ul>" + "".join(f"<li>{html.escape(line[2:])}</li>" for line in lines) + "</ul>")
         else:
-            parts.append(f"<p class=note>{html.escape(' '.join(lines))}</p>")
+            parts.append(f"<p class=note>{_bold(' '.join(lines))}</p>")
     return "\n".join(parts)

@@ -281,3 +281,9 @@ def test_real_faces_are_tracked_and_a_recoding_costs_little(shared, tmp_path):
     assert found["aue_bs_mp"]["value"] == pytest.approx(
         found["aue_bs_mp_lower"]["value"] + found["aue_bs_mp_upper"]["value"], rel=1e-4
     )
+
+
+def test_a_still_picture_is_neither_late_nor_early():
+    moving = np.random.default_rng(0).normal(0, 50, (40, 8, 8)).cumsum(0)
+    assert inputs.best_lag(np.repeat(moving[:1], 40, 0), moving)[0] == 0
+    assert inputs.best_lag(moving[:-3], moving[3:])[0] == 3

@@ -8,6 +8,7 @@ import pytest
 from leaderboard.metrics.metric import Figure
 from leaderboard.ranking import rank
 from leaderboard.statistics import (
+    _mean_draws,
     block_draws,
     block_length,
     clips_interval,
@@ -163,3 +164,13 @@ def test_a_figure_that_one_method_lacks_ranks_nobody():
 def test_one_clip_ties_what_has_one_number():
     rows = {"offset": {m: {"only": np.array([v])} for m, v in {"a": 0.0, "b": 5.0}.items()}}
     assert rank(rows, {"offset": OFFSET}, {"offset": "sync"}).figures["offset"] == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize(("entries", "block"), [(98, 25), (7, 3), (4, 1), (50, 50), (1, 1)])
+def test_means_from_running_sums_are_those_of_the_drawn_entries(entries, block):
+    values = np.random.default_rng(1).normal(35, 3, entries)
+    if entries > 10:
+        values[[3, 7, 8]] = np.nan
+    fast = _mean_draws(values, block, 200, np.random.default_rng(5))
+    plain = np.nanmean(values[block_draws(entries, block, 200, np.random.default_rng(5))], 1)
+    np.testing.assert_allclose(fast, plain, rtol=1e-12)

@@ -13,6 +13,7 @@ import gradio as gr
 from hub import messages
 from hub.components import header
 from hub.jobs import Gallery, Studio, StudioSettings, WorkerSettings
+from hub.jobs.training import check_installed
 from hub.results import Results
 from hub.tabs import about, board, compare, create, evaluate
 from hub.theme import CSS, theme
@@ -122,11 +123,21 @@ def serve(host: str, port: int, device: str, avatars: Path, jobs: Path, auth: tu
     preflight.check(tracking=False)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     worker = WorkerSettings(jobs, device, shelf=avatars if host in THIS_MACHINE else None)
-    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)), studio=Studio(StudioSettings(worker)))
+    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)), studio=open_studio(worker))
     threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)
     launch(build(services), host, port, auth=auth)
+
+
+def open_studio(worker: WorkerSettings) -> Studio | None:
+    """Where avatars are made, or None where what trains them is not installed: the page plays them all the same."""
+    try:
+        check_installed()
+    except EnvironmentMissing as missing:
+        log.warning("%s", missing)
+        return None
+    return Studio(StudioSettings(worker))
 
 
 def warm_up(gallery: Gallery) -> None:

@@ -24,8 +24,12 @@ PRESETS = {
     "default": "Fine: 512 px, three to five times as long",
 }
 KEEP = "Keep this address, or the job's number: it is the only way back, and whoever has it can see the job."
-UNEQUIPPED = "This server can play avatars but not make them."
+UNEQUIPPED = (
+    "This server plays avatars but cannot make them: the libraries that train are not installed. Whoever runs it can "
+    "say `make .venv/.installed`, or `pip install -r requirements.txt`, and start it again."
+)
 STAGES = {"prepare": "Read the video", "learn": "Learn", "speak": "First words"}
+DOING = {"prepare": "reading the video", "learn": "learning", "speak": "saying its first words"}
 DETAILS = {
     "looking for the face": "looking for the face",
     "landmarks": "following 478 points of the face",
@@ -104,8 +108,9 @@ def headline(view: JobView) -> str:
         return status(f"{title} could not be made", "", tone="bad") + refusal(_sentence(view.state.problem))
     if name == "stopped":
         return status(f"{title}: stopped", "What it has learned is kept for a while.", progress.share)
-    left = "" if progress.seconds_left is None else f"{duration(progress.seconds_left)} of learning left"
-    return status(f"{title}: {STAGES.get(progress.stage, 'starting').lower()}", left, progress.share, "busy")
+    doing = DOING.get(progress.stage, "starting")
+    left = "" if progress.seconds_left is None else f"about {duration(progress.seconds_left)} more of {doing}"
+    return status(f"{title}: {doing}", left, progress.share, "busy")
 
 
 def _sentence(problem: str) -> str:
@@ -153,7 +158,8 @@ def curve(progress: Progress) -> str:
     return (
         '<figure class="pgs-curve"><svg viewBox="0 0 300 90" preserveAspectRatio="none" role="img" '
         f'aria-label="loss, now {losses[-1]:.4f}"><polyline points="{path}"/></svg>'
-        f"<figcaption><span>How far its pictures are from the video</span><b>{losses[-1]:.4f}</b></figcaption></figure>"
+        "<figcaption><span>How far its pictures are from the video, judged more strictly towards the end</span>"
+        f"<b>{losses[-1]:.4f}</b></figcaption></figure>"
     )
 
 

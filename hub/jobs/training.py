@@ -38,6 +38,7 @@ PREPARING = {
     "contact sheet": 0.96,
 }
 """Where in preparing each stage begins."""
+TELLING_SHARE = 0.1
 HEARING_SHARE = 0.12
 """Of learning: the mouth's sounds, before the pictures."""
 
@@ -97,6 +98,7 @@ class _News:
     def __init__(self, job: JobFolder, look: Callable[[], None]):
         self._job, self._look = job, look
         self.progress, self._told = job.progress(), 0.0
+        self._began: tuple[str, float, float] | None = None
 
     def tell(self, part: str, detail: str, share: float, **changes: Any) -> None:
         """share in [0, 1] of the part. The whole's never falls, even where a killed worker's work is repeated."""
@@ -104,11 +106,20 @@ class _News:
         low, high = PARTS.get(part, (1.0, 1.0))
         whole = max(self.progress.share, low + (high - low) * share)
         is_other = (part, detail) != (self.progress.stage, self.progress.detail)
-        changes = {"seconds_left": None, "detail": detail, "share": whole} | changes
+        changes = {"seconds_left": self._left(part, share), "detail": detail, "share": whole} | changes
         self.progress = replace(self.progress, stage=part, **changes)
         if is_other or share >= 1 or time.monotonic() - self._told > self.EVERY_S:
             self._told = time.monotonic()
             self._job.tell(self.progress)
+
+    def _left(self, part: str, share: float) -> float | None:
+        """Seconds until the part ends, at the pace so far; None while too little of it is done to tell."""
+        now = time.monotonic()
+        if self._began is None or self._began[0] != part:
+            self._began = part, now, share
+        _, began, first = self._began
+        done = share - first
+        return round((now - began) * (1 - share) / done, 1) if done > TELLING_SHARE else None
 
 
 def _prepare(job: JobFolder, order: Order, news: _News) -> None:

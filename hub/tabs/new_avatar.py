@@ -22,7 +22,7 @@ from hub import job_messages, messages
 from hub.jobs import Gallery, JobView, Order, Studio
 from hub.jobs.folder import MAX_TITLE
 from hub.jobs.training import check_installed
-from pgstalker.errors import EnvironmentMissing, PgsError
+from pgstalker.errors import PgsError
 
 CLIP = Path(__file__).resolve().parents[2] / "sample_data" / "presenters" / "mira" / "clip.mp4"
 LOOK_EVERY_S = 1.0
@@ -222,22 +222,12 @@ def _fingerprint(view: JobView) -> str:
 def build(gallery: Gallery, studio: Studio | None, who: gr.Radio) -> None:
     """Lay the section out. studio: None where this server makes no avatars; who: the list that a new avatar joins."""
     with gr.Accordion(job_messages.TITLE, open=False, elem_id="new-avatar") as section:
-        problem = _why_not(studio)
-        if studio is None or problem is not None:
-            gr.HTML(job_messages.refusal(f"{job_messages.UNEQUIPPED} {problem or ''}".strip()), padding=False)
-            gr.Markdown(messages.OWN_AVATAR)
+        if studio is None:
+            gr.Markdown(job_messages.UNEQUIPPED)
             return
         maker = Maker(gallery, studio)
         form = _form(maker)
         _job(maker, form, who, section)
-
-
-def _why_not(studio: Studio | None) -> str | None:
-    try:
-        check_installed()
-    except EnvironmentMissing as problem:
-        return messages.sentence(problem)
-    return None
 
 
 def _form(maker: Maker) -> dict[str, Any]:
@@ -295,7 +285,7 @@ def _job(maker: Maker, form: dict[str, Any], who: gr.Radio, section: gr.Accordio
     with gr.Row(equal_height=False, elem_classes="pgs-find"):
         number = gr.Textbox(
             label="Job number", placeholder="paste the number of a job to see it again", info=job_messages.KEEP,
-            max_length=64, buttons=["copy"], elem_id="job-id", scale=5,
+            max_length=64, buttons=["copy"], elem_id="job-id", scale=5, min_width=260,
         )  # fmt: skip
         find = gr.Button("Open", size="md", scale=0, elem_id="open-job", min_width=110)
     timer = gr.Timer(LOOK_EVERY_S, active=False)

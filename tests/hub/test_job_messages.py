@@ -1,0 +1,49 @@
+"""What a visitor reads of a job, whatever state it is in; nothing of theirs becomes markup."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub import job_messages
+from hub.jobs import JobState, JobView, Order, Progress
+
+CURVE = [[step, 1 / step] for step in range(1, 50)]
+
+
+def view(name, progress=None, title="Ada", **state) -> JobView:
+    return JobView("0" * 32, Order(title), JobState(name, **state), progress or Progress(), None, None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        (view("waiting", ahead=2), ["Ada: waiting for its turn", "2 before it"]),
+        (view("waiting"), ["next in line"]),
+        (view("running"), ["Ada: starting"]),
+        (view("running", Progress("prepare", "masks", 0.2, 75.0)), ["reading the video", "about 1 min 15 s more"]),
+        (view("running", Progress("learn", "motion", 0.5)), ["Ada: learning"]),
+        (view("done"), ["Ada is done", "Who speaks"]),
+        (view("stopped"), ["Ada: stopped"]),
+        (view("failed", problem="the head moves too far"), ["Ada could not be made", "The head moves too far."]),
+        (view("running", title=""), ["Your avatar: starting"]),
+    ],
+)
+def test_the_headline_tells_how_it_stands(seen, words):
+    assert all(word in job_messages.headline(seen) for word in words)
+
+
+def test_the_course_marks_where_it_is():
+    course = job_messages.course(view("running", Progress("learn", "motion", 0.5, curve=CURVE, steps=100)))
+    assert course.count("pgs-past") == 1 and 'aria-current="step"' in course and "a head that moves" in course
+    assert "<polyline" in course and "0.0204" in course
+    assert job_messages.course(view("done")).count("pgs-past") == 3
+    assert "<svg" not in job_messages.course(view("waiting"))
+
+
+def test_nothing_of_a_visitor_becomes_markup():
+    evil = "<img src=x onerror=alert(1)>"
+    shown = job_messages.headline(view("failed", title=evil, problem=evil))
+    shown += job_messages.course(view("running", Progress("learn", evil, warnings=[evil])))
+    finding = {"topic": evil, "value": evil, "verdict": "bad", "remedy": evil}
+    shown += job_messages.report({"is_fit": False, "findings": [finding], "preview": None}) + job_messages.refusal(evil)
+    assert "<img src=x" not in shown

@@ -26,7 +26,6 @@ from leaderboard.tasks import Places, Task
 from pgstalker.errors import PgsError
 from pgstalker.files import replacing
 
-log = logging.getLogger(__name__)
 FAILURE_SCHEMA, FAILURE = "pgstalker-failure/1", "failed.json"
 
 
@@ -59,7 +58,6 @@ def run(task: Task, places: Places, isolated: bool = True) -> Outcome:
     except MISHAPS as error:
         line = str(error).strip().partition("\n")[0]
         reason = line if isinstance(error, PgsError) else f"{type(error).__name__}: {line}"
-        log.warning("%s: %s", task.label, reason)
         note_failure(whole, reason)
         return Outcome(task, None, reason, time.monotonic() - started)
     (places.measured / task.place / FAILURE).unlink(missing_ok=True)
@@ -69,6 +67,8 @@ def run(task: Task, places: Places, isolated: bool = True) -> Outcome:
 def note_failure(whole: Run, reason: str) -> None:
     """Say on disk why the cell is blank; the next run tries again."""
     task = whole.task
+    for folder, name in ((whole.places.work.resolve(), "WORK"), (Path.home(), "~")):
+        reason = reason.replace(str(folder), name)  # others read it
     path = whole.places.measured / task.place / FAILURE
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {

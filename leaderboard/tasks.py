@@ -12,7 +12,7 @@ from leaderboard.datasets import Clip, clips_of
 from leaderboard.protocol import Codec
 from leaderboard.references import REFERENCES
 from pgstalker.errors import ConfigError
-from pgstalker.method import TrainingRequest, method
+from pgstalker.method import TrainingRequest, discover
 
 SIZE_PX = MappingProxyType({"quick": 256, "compare": 256, "default": 512, "paper": 512})
 """Side of the pictures of each preset: all methods are compared at one."""
@@ -97,12 +97,16 @@ class Task:
         return clips_of(self.dataset, (self.clip,))[0]
 
     def check(self) -> None:
-        """Raises ConfigError for a method, switch, preset, dataset or clip that there is not."""
-        self.find_clip()
-        if self.method not in REFERENCES:
-            method(self.method).check(self.request())
-        elif self.switches or self.steps:
-            raise ConfigError(f"{self.method} is the truth itself and takes neither switches nor steps")
+        """Raises ConfigError for a method, switch, preset, dataset or clip that there is not, MediaError for a clip
+        that is not at hand."""
+        self.find_clip().require()
+        if self.method in REFERENCES:
+            if self.switches or self.steps:
+                raise ConfigError(f"{self.method} is the truth itself and takes neither switches nor steps")
+        elif self.method in discover():
+            discover()[self.method].check(self.request())
+        else:
+            raise ConfigError(f"unknown method '{self.method}'; use one of: {', '.join([*discover(), *REFERENCES])}")
 
     def request(self) -> TrainingRequest:
         """What the method is asked to train; it goes on where it was killed."""

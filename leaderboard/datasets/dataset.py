@@ -38,12 +38,16 @@ class Clip:
     def is_prepared(self) -> bool:
         return (self.path / MANIFEST).is_file()
 
+    def require(self) -> None:
+        """Raises MediaError, with how to come by it, where the clip is not at hand."""
+        if not self.is_at_hand:
+            raise MediaError(f"clip '{self.id}' is not at {self.path}: {self.where}")
+
     def digest(self) -> str:
         """sha256 of the video, or of a prepared subject's manifest, which holds those of its files.
 
         Raises MediaError where the clip is not at hand or is not the one that was written down."""
-        if not self.is_at_hand:
-            raise MediaError(f"clip '{self.id}' is not at {self.path}: {self.where}")
+        self.require()
         found = sha256_of(self.path / MANIFEST if self.is_prepared else self.path)
         if self.sha256 not in (None, found):
             raise MediaError(

@@ -21,7 +21,7 @@ from leaderboard.runner import FAILURE, StageDied, _apart, run
 from leaderboard.stages import Run, judge
 from leaderboard.tasks import Places, Task
 from leaderboard.verify import rescore, retrain, verify
-from pgstalker.errors import ConfigError
+from pgstalker.errors import ConfigError, PgsError
 from pgstalker.method import method
 
 ROOT = Path(__file__).parents[2]
@@ -223,6 +223,16 @@ def test_a_performance_in_anothers_words_is_a_row_of_its_own(toons, tmp_path):
     assert compile_board(places.results)["rows"][0]["clips"][0]["frames"] == 279
 
 
+def test_through_the_codec_of_the_papers_scripts_the_same_frames_are_scored_again(copied, toons):
+    outcome = run(Task("oracle-frame", toons, "anna", size=SIZE, device="cpu", codec="h264_q8"), copied, isolated=False)
+    lossy, _ = read_record(outcome.record)
+    lossless, _ = read_record(outcome.record.with_name("self-full_frame-lossless-v1.json"))
+    assert lossy["protocol"]["id"] == "self-full_frame-h264_q8-v1"
+    assert lossy["inputs"]["prediction"]["sha256"] == lossless["inputs"]["prediction"]["sha256"]
+    assert lossy["metrics"]["psnr"]["value"] != lossless["metrics"]["psnr"]["value"]
+    assert len([row for row in compile_board(copied.results)["rows"] if row["method"] == "oracle-frame"]) == 2
+
+
 def test_kept_predictions_bear_their_records_out(copied, toons):
     named = {"toons": toons}
     assert all(verdict.checked and not verdict.faults for verdict in verify(copied, ("still-frame",), named))
@@ -289,6 +299,19 @@ def test_the_plan_names_what_it_does_not_know(toons):
         plan(Wish(datasets=(toons,), clips=("zoe",)))
     with pytest.raises(ConfigError, match="dataset 'moon' is unknown"):
         plan(Wish(datasets=("moon",)))
+
+
+def test_a_cell_that_cannot_be_is_refused_before_anything_is_begun(toons, tmp_path, monkeypatch):
+    monkeypatch.setenv("PGSTALKER_DATASETS", str(tmp_path))
+    for task, complaint in (
+        (Task("nobody", toons, "anna"), "unknown method 'nobody'; use one of: .*truth-late"),
+        (Task("still-frame", toons, "zoe"), "has no clip 'zoe'; there are: anna, bert"),
+        (Task("truth-late", toons, "anna", steps=3), "takes neither switches nor steps"),
+        (Task("pgstalker", toons, "anna", switches={"fusion": "magic"}), "fusion=magic is unknown to pgstalker"),
+        (Task("pgstalker", "obama", "obama"), "clip 'obama' is not at "),
+    ):
+        with pytest.raises(PgsError, match=complaint):
+            task.check()
 
 
 def test_what_is_not_at_hand_is_said_once(monkeypatch, tmp_path):

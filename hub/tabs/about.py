@@ -8,6 +8,7 @@ import gradio as gr
 
 from hub.results import ARROWS, Results
 from leaderboard.metrics import Metric, discover
+from pgstalker.provenance import ABOUT
 
 PROTOCOL = """
 Every figure comes from two video files, the prediction and the truth, decoded to 8-bit RGB and compared frame by frame.
@@ -29,12 +30,13 @@ DATA = """
 - Rows of real clips carry numbers only; their videos do not ship.
 - The code is Apache-2.0. MediaPipe's landmark models are Apache-2.0 and are fetched, not shipped.
 """
-SAFETY = """
+SAFETY = f"""
 - A talking head can be misused to put words into somebody's mouth. **Only use faces and voices that you may use.** The
   server itself refuses to render without that confirmation.
-- Videos are labelled as generated, in the picture and in their metadata.
+- Videos are labelled as generated, in the picture and in their metadata. {ABOUT}
 - Uploads stay on the machine that serves this page, are never logged, and are deleted about an hour after the work on
-  them ended. Your browser keeps no history of this page. No visitor sees another's files.
+  them ended; a video that became an avatar when the avatar is done, the avatar itself a day after. Your browser keeps
+  no history of this page. No visitor sees another's files.
 - Figures are always taken on unlabelled frames, since a label changes them.
 """
 CALLS = """

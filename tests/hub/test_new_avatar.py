@@ -125,6 +125,32 @@ def test_two_visitors_make_two_avatars(visit, clip):
     wait_for(two, "#job", "Dora: stopped")
 
 
+def test_the_keyboard_is_enough(visit, clip):
+    page = visit()
+
+    def reach(selector: str) -> None:
+        for _ in range(80):
+            if page.evaluate("at => !!document.activeElement?.closest(at)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    reach("#new-avatar .label-wrap")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#portrait >> visible=true")
+    page.set_input_files("#portrait input[type=file]", clip)
+    page.wait_for_selector("#check .pgs-check >> visible=true", timeout=60_000)
+    reach("#agreed")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#start:not([disabled])")
+    reach("#start")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#stop-job >> visible=true")
+    reach("#stop-job")
+    page.keyboard.press("Enter")
+    wait_for(page, "#job", "stopped")
+
+
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [

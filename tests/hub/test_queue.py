@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -210,6 +211,19 @@ def test_the_worker_ends_with_the_page(shop, tmp_path):
     pid = supervisor.pid
     supervisor.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.fault
+def test_a_worker_is_started_by_hand(shop):
+    """With the real job, whose video is no video."""
+    job = shop.order()
+    command = [sys.executable, "-m", "hub.jobs.worker", "--root", shop.settings.root, "--device", "cpu"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])})
+    try:
+        assert shop.wait_for(job, FAILED).problem.startswith("video cannot be read as video or sound")
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("job_id", [None, "", "../../etc", "a" * 31, "A" * 32, "0" * 31 + "/", 7])

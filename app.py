@@ -19,13 +19,14 @@ def main() -> int:
     parser.add_argument("--avatars", type=Path, default=Path("avatars"), help="folder with your own avatars")
     parser.add_argument("--jobs", type=Path, default=Path("jobs"), help="folder where new avatars are made")
     parser.add_argument("--auth", type=_pair, metavar="USER:PASSWORD", help="ask visitors for these")
+    parser.add_argument("--mcp", action="store_true", help="let language models call the endpoints too")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from hub.app import serve
 
     try:
-        serve(options.host, options.port, options.device, options.avatars, options.jobs, options.auth)
+        serve(**vars(options))
     except PgsError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -6,14 +6,17 @@ import logging
 import os
 import threading
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
-from hub import messages
+from hub import api, messages
 from hub.components import header
 from hub.jobs import Gallery, Studio, StudioSettings, WorkerSettings
 from hub.jobs.training import check_installed
+from hub.live import Live
 from hub.results import Results
 from hub.tabs import about, board, compare, create, evaluate
 from hub.theme import CSS, theme
@@ -28,6 +31,7 @@ DELETE_EVERY_S, DELETE_AFTER_S = 600, 3600
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 """Hosts at which the page serves its owner alone, and so may put what is made on the shelf."""
 MAX_WAITING = 8
+Auth = tuple[str, str]
 TABS = {"demo": "Create", "compare": "Compare", "board": "Leaderboard", "submit": "Evaluate & submit", "about": "About"}
 """Id, which stands in the address as ?tab=, to title."""
 REMEMBER = """() => {{
@@ -49,6 +53,7 @@ class Services:
     results: Results = field(default_factory=Results)
     max_seconds: float = MAX_AUDIO_S
     studio: Studio | None = None
+    live: Live = field(default_factory=Live)
 
 
 def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
@@ -65,7 +70,8 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
                 with gr.Tab(title, id=tab, elem_id=f"tab-{tab}") as places[tab]:
                     parts[tab] = _fill(tab, services, page, places[tab])
         gr.HTML(messages.footer(), padding=False)
-        _connect(page, parts["compare"], parts["board"], tabs)
+        _connect(page, parts, tabs)
+        api.build(parts["demo"].speaker, services.results)
         for tab, place in places.items():
             place.select(None, js=REMEMBER.format(tab=tab))
         opened = page.load(opening_tab, None, tabs, queue=False, api_visibility="private", show_progress="hidden")
@@ -76,24 +82,31 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
 def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab):
     """Lay out one tab; returns what others may reach of it."""
     if tab == "demo":
-        page.unload(create.build(services.gallery, services.max_seconds, services.studio))
-    elif tab == "compare":
+        made = create.build(services.gallery, services.max_seconds, services.studio, services.live)
+        page.unload(made.leave)
+        return made
+    if tab == "compare":
         return compare.build(services.results)
-    elif tab == "board":
+    if tab == "board":
         return board.build(services.results, place)
-    elif tab == "submit":
+    if tab == "submit":
         evaluate.build(services.results)
     elif tab == "about":
         about.build(services.results)
     return None
 
 
-def _connect(page: gr.Blocks, duel: compare.Compare, row: tuple[gr.Button, gr.JSON], tabs: gr.Tabs) -> None:
-    """What leads from one tab to another: a link to a comparison, and a row of the board against the truth."""
+def _connect(page: gr.Blocks, parts: dict[str, Any], tabs: gr.Tabs) -> None:
+    """What leads to Compare: a link, a row of the board, and a video that was just made."""
+    duel, row, made = parts["compare"], parts["board"], parts["demo"]
     quiet = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
     page.load(duel.duel.opened_by_link, None, [*duel.choice, *duel.filled], **quiet)
     button, picked = row
     button.click(duel.duel.asked_by_board, picked, [duel.source, *duel.choice, *duel.filled, tabs], **quiet)
+    made.compare.click(
+        lambda video: (compare.OWN, video, gr.Tabs(selected="compare")), made.video,
+        [duel.source, duel.own_a, tabs], **quiet,
+    )  # fmt: skip
 
 
 def opening_tab(request: gr.Request):
@@ -102,13 +115,22 @@ def opening_tab(request: gr.Request):
     return gr.Tabs(selected=wanted) if wanted in TABS else gr.skip()
 
 
-def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True, auth: tuple[str, str] | None = None):
-    """Serve a page with this project's look and rules. Raises EnvironmentMissing where the port is taken."""
+def launch(
+    page: gr.Blocks, host: str, port: int, *, live: Live | None = None, block: bool = True, auth: Auth | None = None,
+    mcp: bool = False,
+):  # fmt: skip
+    """Serve a page with this project's look and rules, and the videos of `live` while they are made.
+
+    mcp: let language models call the endpoints too (Model Context Protocol). Raises EnvironmentMissing where the port
+    is taken, or where mcp is asked for and not installed."""
+    if mcp and find_spec("mcp") is None:
+        raise EnvironmentMissing('--mcp needs the package mcp; run: pip install "mcp>=1.21,<2"')
     try:
         return page.launch(
             server_name=host, server_port=port, share=False, theme=theme(), css_paths=CSS, footer_links=["api"],
             run_history=False, enable_monitoring=False, max_file_size=MAX_UPLOAD_BYTES, ssr_mode=False, pwa=False,
-            prevent_thread_lock=not block, quiet=True, auth=auth,
+            prevent_thread_lock=not block, quiet=True, auth=auth, mcp_server=mcp,
+            app_kwargs={"routes": live.routes() if live else []},
         )  # fmt: skip
     except OSError as error:
         raise EnvironmentMissing(
@@ -116,7 +138,9 @@ def launch(page: gr.Blocks, host: str, port: int, *, block: bool = True, auth: t
         ) from None
 
 
-def serve(host: str, port: int, device: str, avatars: Path, jobs: Path, auth: tuple[str, str] | None = None) -> None:
+def serve(
+    host: str, port: int, device: str, avatars: Path, jobs: Path, auth: Auth | None = None, mcp: bool = False
+) -> None:
     """Open the page and keep it open; the first avatar is made ready while the visitor reads.
 
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
@@ -127,7 +151,7 @@ def serve(host: str, port: int, device: str, avatars: Path, jobs: Path, auth: tu
     threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)
-    launch(build(services), host, port, auth=auth)
+    launch(build(services), host, port, live=services.live, auth=auth, mcp=mcp)
 
 
 def open_studio(worker: WorkerSettings) -> Studio | None:

@@ -69,6 +69,11 @@ STANDS_ALONE = "Nobody else on the board has this clip, protocol and device, so 
 SUBMIT = """A submission is a zip of records and the lossless videos that they were made of. Every rule is
 checked here, by the same program as on the command line, and nothing is kept. Start from the
 example zip."""
+NO_RECEIPT = "Nothing was generated yet."
+SEED = "the same seed gives the same motion"
+SIZE = "of the video; frames are drawn at the avatar's own"
+LABEL = "in a corner of the picture; a note in the file and content credentials are written in any case"
+HEAD = "What the avatar is made of: its 3D Gaussians at rest, without the shoulders' motion. Drag to turn."
 STAGES = {"load": "Loading the avatar", "listen": "Listening to the voice", "render": "Drawing the frames"}
 STAGES |= {"look at prediction": "Looking at the video", "look at truth": "Looking at the truth"}
 
@@ -145,13 +150,23 @@ def receipt_table(receipt: dict) -> str:
     return f'<table class="pgs-receipt">{cells}</table>'
 
 
-def card(sitter: Sitter, poster_uri: str) -> str:
+def card(sitter: Sitter) -> str:
+    """Who it is: quality badge, what it learned from, licence."""
     facts = " · ".join(html.escape(fact) for fact in sitter.facts)
+    badge = f'<span class="pgs-quality">{html.escape(sitter.quality)}</span>' if sitter.quality else ""
     note = f"<p>{html.escape(sitter.note)}</p>" if sitter.note else ""
-    licence = f'<p class="pgs-faint">Licence: {html.escape(sitter.licence)}</p>' if sitter.licence else ""
+    licence = f" · {html.escape(sitter.licence)}" if sitter.licence else ""
     return (
-        f'<div class="pgs-card"><img src="{poster_uri}" alt="{html.escape(sitter.title)}"><div>'
-        f'<h3>{html.escape(sitter.title)}</h3>{note}<p class="pgs-faint">{facts}</p>{licence}</div></div>'
+        f'<div class="pgs-card"><div><h3>{html.escape(sitter.title)} {badge}</h3>{note}'
+        f'<p class="pgs-faint">{facts}{licence}</p></div></div>'
+    )
+
+
+def live_video(address: str) -> str:
+    """The video as it is being made."""
+    return (
+        f'<div class="pgs-live"><video src="{html.escape(address, quote=True)}" autoplay controls playsinline></video>'
+        "<span>live</span></div>"
     )
 
 

@@ -106,6 +106,10 @@ class Render:
     seed: int = 0
     label: bool = True
     """With --audio: the words "AI-generated" in a corner of the picture."""
+    pose: Literal["own", "still"] = "own"
+    """With --audio: the head moves as in its own training video, or is held still."""
+    size: int | None = None
+    """With --audio: side of the video in px, where it is to be scaled."""
     credentials: bool = True
     """With --audio: signed content credentials (C2PA) in the file."""
     switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
@@ -113,6 +117,7 @@ class Render:
 
     def run(self) -> None:
         from pgstalker.avatar import Avatar, render_audio, render_subject
+        from pgstalker.media import Destination
         from pgstalker.provenance import Marks
 
         if (self.audio is None) == (self.subject is None):
@@ -122,7 +127,10 @@ class Render:
         with _Bar("render") as bar:
             if self.audio is not None:
                 marks = Marks(self.label, self.credentials)
-                receipt = render_audio(avatar, self.audio, self.out, seed=self.seed, marks=marks, progress=bar.show)
+                out = Destination(self.out, size=self.size)
+                receipt = render_audio(
+                    avatar, self.audio, out, seed=self.seed, pose=self.pose, marks=marks, progress=bar.show
+                )
             elif self.subject is not None:
                 receipt = render_subject(avatar, self.subject, self.out, frames=self.frames, progress=bar.show)
         print(f"{self.out}: {receipt['frames']} frames, {receipt['frames_per_second']:.1f} frames/s")

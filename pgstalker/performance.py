@@ -159,12 +159,14 @@ def _render(avatar: Avatar, request: BenchRequest) -> Iterator[dict[str, Any]]:
 
 def _frame(avatar: Avatar, request: BenchRequest) -> Iterator[dict[str, Any]]:
     """Whole frames with a moving head, then with a still one."""
+    from pgstalker.avatar import held_still
+
     drive = moving(avatar)
     if request.device != "cpu":
         yield from _frame_cuda(avatar, drive, request)
         return
     for is_still in (False, True):
-        frames = _frames(avatar, still(drive) if is_still else drive)
+        frames = _frames(avatar, held_still(drive) if is_still else drive)
         times = timed({"frame": frames.__next__}, request.seconds, calibrated=request.device == "cpu")
         yield {"still_pose": is_still} | summary(times["frame"], times.get("calibration"))
 
@@ -222,13 +224,6 @@ def moving(avatar: Avatar) -> Drive:
     from pgstalker.avatar import drive_from_audio
 
     return drive_from_audio(avatar, _speech()[: DRIVE_S * SAMPLE_RATE_HZ])
-
-
-def still(drive: Drive) -> Drive:
-    """The same, the head and the shoulders held where they begin."""
-    poses = np.repeat(drive.camera_from_head[:1], len(drive), 0)
-    torso = None if drive.torso is None else np.repeat(drive.torso[:1], len(drive), 0)
-    return replace(drive, camera_from_head=poses, torso=torso)
 
 
 def _speech() -> np.ndarray:

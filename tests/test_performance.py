@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pgstalker.__main__ import main
-from pgstalker.avatar import Avatar
+from pgstalker.avatar import Avatar, held_still
 from pgstalker.errors import ConfigError
-from pgstalker.performance import BenchRequest, bench, moving, rescaled, still, summary, timed
+from pgstalker.performance import BenchRequest, bench, moving, rescaled, summary, timed
 
 KEYS = {"stage", "fps_median", "ms_p95", "batch", "gaussians", "size", "device", "threads", "versions", "avatar"}
 
@@ -37,7 +37,7 @@ def test_an_avatar_of_another_size_is_the_same_person(folder, size, gaussians):
 
 def test_a_still_drive_holds_head_and_shoulders(folder):
     drive = moving(Avatar.load(folder))
-    held = still(drive)
+    held = held_still(drive)
     assert (
         len(held) == len(drive) and np.ptp(held.camera_from_head, axis=0).max() == 0 == np.ptp(held.torso, axis=0).max()
     )

@@ -3,7 +3,7 @@
 from hub.jobs.folder import JobError, Order, Progress
 from hub.jobs.gallery import Gallery, Sitter
 from hub.jobs.queue import JobState
-from hub.jobs.speaking import SpeakingJob, Update, check_speech
+from hub.jobs.speaking import SpeakingJob, Update, Wishes, check_speech
 from hub.jobs.studio import JobView, Studio, StudioSettings
 from hub.jobs.worker import WorkerSettings
 
@@ -19,6 +19,7 @@ __all__ = [
     "Studio",
     "StudioSettings",
     "Update",
+    "Wishes",
     "WorkerSettings",
     "check_speech",
 ]

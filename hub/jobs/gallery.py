@@ -33,6 +33,8 @@ class Sitter:
     licence: str = ""
     sample: Path | None = None
     voice: Path | None = None
+    quality: str = ""
+    """How thoroughly it was trained, in a word or two."""
 
     @property
     def poster(self) -> Path:
@@ -135,4 +137,5 @@ def read_sitter(folder: Path, title: str = "", **about) -> Sitter | None:
     if isinstance(frames, int):
         facts.append(f"learned from {frames / FPS:.0f} s of video")
     title = title or str(config["provenance"].get("title") or folder.name)
-    return Sitter(about.pop("id", folder.name), title, folder, tuple(facts), **about)
+    quality = str(config["provenance"].get("preset") or "")
+    return Sitter(about.pop("id", folder.name), title, folder, tuple(facts), quality=quality, **about)

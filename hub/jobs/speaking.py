@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from hub.jobs.gallery import Gallery
 from pgstalker.errors import MediaError
 from pgstalker.measures import SILENCE_DBFS, loudness_dbfs
-from pgstalker.media import check_audio, probe, read_audio
-from pgstalker.types import SAMPLE_RATE_HZ
+from pgstalker.media import Destination, check_audio, probe, read_audio
+from pgstalker.provenance import Marks
+from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
 MIN_SPEECH_S = 0.5
@@ -24,14 +26,26 @@ _one_at_a_time = threading.Lock()  # a stopped job may still be finishing its fr
 
 
 @dataclass(frozen=True)
+class Wishes:
+    """What the visitor may choose beside avatar and sound. size: side in px, None the avatar's own."""
+
+    seed: int = 0
+    pose: Literal["own", "still"] = "own"
+    size: int | None = None
+    label: bool = True
+
+
+@dataclass(frozen=True)
 class Update:
-    """What the visitor is told. share in [0, 1]; seconds_left is None while it is not known."""
+    """What the visitor is told. share in [0, 1]; seconds_left is None while it is not known; pace: seconds of video
+    drawn per second."""
 
     stage: str
     share: float = 0.0
     frame: int = 0
     frames: int = 0
     seconds_left: float | None = None
+    pace: float | None = None
 
 
 def check_speech(path: str | Path, max_seconds: float) -> float:
@@ -51,8 +65,9 @@ def check_speech(path: str | Path, max_seconds: float) -> float:
 class SpeakingJob:
     """Renders in a thread of its own. Watch updates() to the end, then take `video` and `receipt`; close() always."""
 
-    def __init__(self, gallery: Gallery, sitter_id: str, audio: str | Path, seed: int = 0):
-        self._gallery, self._sitter, self._audio, self._seed = gallery, gallery.sitter(sitter_id), Path(audio), seed
+    def __init__(self, gallery: Gallery, sitter_id: str, audio: str | Path, wishes: Wishes | None = None):
+        self._gallery, self._sitter, self._audio = gallery, gallery.sitter(sitter_id), Path(audio)
+        self._wishes = wishes or Wishes()
         self._folder = Path(tempfile.mkdtemp(prefix="pgstalker-job-"))
         self._updates: queue.SimpleQueue[Update | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
@@ -60,8 +75,13 @@ class SpeakingJob:
         self._began: tuple[float, float] | None = None
         self.video = self._folder / f"{self._sitter.id}.mp4"
         self.receipt: dict | None = None
+        self.live = self._folder / "live.mp4"
         self._thread = threading.Thread(target=self._run, name="speaking", daemon=True)
         self._thread.start()
+
+    @property
+    def is_over(self) -> bool:
+        return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Ask the rendering to end after the frame it is at."""
@@ -96,11 +116,14 @@ class SpeakingJob:
             with _one_at_a_time:
                 self._updates.put(Update("load"))
                 avatar = self._gallery.load(self._sitter.id)
+                wishes = self._wishes
                 self.receipt = render_audio(
                     avatar,
                     self._audio,
-                    self.video,
-                    seed=self._seed,
+                    Destination(self.video, self.live, wishes.size),
+                    seed=wishes.seed,
+                    pose=wishes.pose,
+                    marks=Marks(label=wishes.label),
                     progress=self._tell,
                     cancelled=self._stopped.is_set,
                 ) | {"avatar": self._sitter.id}
@@ -110,10 +133,12 @@ class SpeakingJob:
             self._updates.put(None)
 
     def _tell(self, stage: str, share: float, numbers: dict) -> None:
-        now, left = time.monotonic(), None
+        now, left, pace, frames = time.monotonic(), None, None, numbers.get("of", 0)
         if stage == "render":
             self._began = self._began or (now, share)
             began, at = self._began
             if now - began > 1:
                 left = (now - began) / (share - at) * (1 - share)
-        self._updates.put(Update(stage, share, numbers.get("frame", 0), numbers.get("of", 0), left))
+            if now - began > 0.5:
+                pace = (share - at) * frames / FPS / (now - began)
+        self._updates.put(Update(stage, share, numbers.get("frame", 0), frames, left, pace))

@@ -1,6 +1,6 @@
 """A trained person as a folder: saved, loaded, driven by sound, rendered to video, exported."""
 
-from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
+from pgstalker.avatar.drive import drive_from_audio, drive_from_subject, held_still
 from pgstalker.avatar.export import export_ply
 from pgstalker.avatar.format import Avatar, IdleMotion
 from pgstalker.avatar.render import (
@@ -19,6 +19,7 @@ __all__ = [
     "drive_from_audio",
     "drive_from_subject",
     "export_ply",
+    "held_still",
     "plate_picture",
     "render_audio",
     "render_subject",

@@ -6,6 +6,7 @@ ends, so neither position nor velocity jumps and no pose is left that the model 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -82,6 +83,13 @@ def drive_from_subject(
     )
     per_frame = SAMPLE_RATE_HZ // FPS
     return whole[part], samples[part.start * per_frame : part.stop * per_frame]
+
+
+def held_still(drive: Drive) -> Drive:
+    """The same speech and blinks, the head and the shoulders held where they begin."""
+    poses = np.repeat(drive.camera_from_head[:1], len(drive), 0)
+    torso = None if drive.torso is None else np.repeat(drive.torso[:1], len(drive), 0)
+    return replace(drive, camera_from_head=poses, torso=torso)
 
 
 def ping_pong(frames: int, length: int, start: float = 0.0) -> np.ndarray:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pgstalker import __version__
-from pgstalker.avatar.drive import drive_from_audio, drive_from_subject
+from pgstalker.avatar.drive import drive_from_audio, drive_from_subject, held_still
 from pgstalker.devices import one_torch_thread
 from pgstalker.errors import AvatarError
-from pgstalker.media import FrameQueue, VideoWriter, read_audio
+from pgstalker.media import Destination, FrameQueue, VideoWriter, read_audio
 from pgstalker.provenance import COMMENT, Label, Marks, sign
 from pgstalker.subject import Subject, torso_over
 from pgstalker.types import FPS, SAMPLE_RATE_HZ, Drive
@@ -36,7 +36,7 @@ def render_video(
     avatar: Avatar,
     drive: Drive,
     audio: np.ndarray | str | Path,
-    out: str | Path,
+    out: str | Path | Destination,
     *,
     marks: Marks | None = None,
     progress: Progress | None = None,
@@ -49,6 +49,7 @@ def render_video(
     true frames [H, W, 3] under the head, for avatars trained with torso=gt. Returns the receipt. Raises
     RenderCancelled soon after cancelled() turns true; `out` appears only when it is complete."""
     marks = marks or Marks(label=False, credentials=False)
+    place = out if isinstance(out, Destination) else Destination(out)
     started = time.perf_counter()
     size, seconds = avatar.talker.size, {"render": 0.0, "encode": 0.0}
     sound = (audio, SAMPLE_RATE_HZ) if isinstance(audio, np.ndarray) else audio
@@ -57,7 +58,7 @@ def render_video(
     label = Label(size, size) if marks.label else None
     try:
         with (
-            VideoWriter(out, size, size, audio=sound, comment=COMMENT, preset="veryfast") as writer,
+            VideoWriter(place, size, size, audio=sound, comment=COMMENT, preset="veryfast") as writer,
             FrameQueue(writer) as queue,  # drawing goes on while ffmpeg takes the last frames
         ):
             for done in range(len(drive)):
@@ -73,11 +74,11 @@ def render_video(
         frames.close()
     elapsed = time.perf_counter() - started
     seconds["encode"] = elapsed - seconds["render"]  # what drawing had to wait for, the writer's opening and closing
-    credentials = sign(out) if marks.credentials else "none: not asked for"
+    credentials = sign(place.path) if marks.credentials else "none: not asked for"
     return {
         "frames": len(drive),
         "seconds": round(len(drive) / FPS, 2),
-        "size": size,
+        "size": place.size or size,
         "stage_seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "render_frames_per_second": round(len(drive) / max(seconds["render"], 1e-9), 1),
         "frames_per_second": round(len(drive) / elapsed, 1),
@@ -103,27 +104,31 @@ def _backend(talker: Talker | Player) -> str:
 def render_audio(
     avatar: Avatar,
     audio: str | Path,
-    out: str | Path,
+    out: str | Path | Destination,
     *,
     seed: int = 0,
+    pose: Literal["own", "still"] = "own",
     marks: Marks | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """Let the avatar say a media file: ceil(25 * seconds) frames, with that same sound in the video. The receipt.
 
-    Labelled and signed, unless `marks` says otherwise."""
+    pose: the head moves as in its own training video, or is held still. Labelled and signed, unless `marks` says
+    otherwise."""
     if avatar.talker.config.torso == "gt":
         raise AvatarError("this avatar was trained with torso=gt and has no shoulders of its own; use --subject")
     if progress is not None:
         progress("listen", 0.0, {})
     started = time.perf_counter()
     drive = drive_from_audio(avatar, read_audio(audio), seed=seed)
+    if pose == "still":
+        drive = held_still(drive)
     listening = time.perf_counter() - started
     receipt = render_video(avatar, drive, audio, out, marks=marks or Marks(), progress=progress, cancelled=cancelled)
     receipt["stage_seconds"] = {"listen": round(listening, 3), **receipt["stage_seconds"]}
     receipt["frames_per_second"] = round(len(drive) / sum(receipt["stage_seconds"].values()), 1)
-    return receipt | {"seed": seed}
+    return receipt | {"seed": seed, "pose": pose}
 
 
 def render_subject(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import wave
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import Literal, NoReturn, Self
 
 import numpy as np
 
-from pgstalker.errors import MediaError
+from pgstalker.errors import ConfigError, MediaError
 from pgstalker.files import replacing
 from pgstalker.media import ffmpeg
 from pgstalker.media.decode import AUDIO_FROM_ZERO, video_filters
@@ -24,6 +25,9 @@ BT709_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc",
 EVEN_SIDES = "crop=trunc(iw/2)*2:trunc(ih/2)*2:0:0"  # 4:2:0 has no odd sides: a last odd row or column is left out
 # What AAC and every player take. Through integers, because ffmpeg mixes channels to floats without keeping them <= 1.
 STEREO_48K = "aformat=sample_fmts=s32:sample_rates=48000:channel_layouts=mono|stereo"
+# Cut into pieces of 0.4 s, each playable when it is written; if nobody can take it any more, the video itself goes on.
+LIVE = "f=mp4:movflags=+empty_moov+default_base_moof:frag_duration=400000:flush_packets=1:onfail=ignore"
+SIZES_PX = (64, 2048)
 FASTSTART = ("-movflags", "+faststart")  # the index goes in front: playback starts before the whole file is there
 
 
@@ -71,6 +75,22 @@ def _h264(crf: int) -> list[str]:
     return ["-c:v", "libx264", "-crf", str(crf), "-pix_fmt", "yuv420p"]
 
 
+@dataclass(frozen=True)
+class Destination:
+    """Where a video goes: to `path`, whole or not at all, and to `live`, a file of the same streams that can be played
+    while it grows and that whoever asked for it removes. size: side in px, where it is to be scaled.
+
+    Raises ConfigError for a size outside SIZES_PX."""
+
+    path: str | Path
+    live: Path | None = None
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not SIZES_PX[0] <= self.size <= SIZES_PX[1]:
+            raise ConfigError(f"size {self.size} is not possible; use {SIZES_PX[0]} to {SIZES_PX[1]} px")
+
+
 @dataclass
 class VideoWriter:
     """Writes frames, and sound if given, to a video file that appears under its name only when it is complete.
@@ -84,7 +104,7 @@ class VideoWriter:
     odd last row or column is left out); "ffv1" in an .mkv is lossless. Raises MediaError with ffmpeg's last line.
     """
 
-    path: str | Path
+    path: str | Path | Destination
     width: int
     height: int
     fps: float = FPS
@@ -98,8 +118,9 @@ class VideoWriter:
 
     def __enter__(self) -> Self:
         self.frames = 0
+        self._place = self.path if isinstance(self.path, Destination) else Destination(self.path)
         with ExitStack() as stack:
-            self._temporary = stack.enter_context(replacing(self.path))
+            self._temporary = stack.enter_context(replacing(self._place.path))
             self._process = stack.enter_context(ffmpeg.Process(self._arguments(stack), feeds=True))
             self._stack = stack.pop_all()
         return self
@@ -124,7 +145,7 @@ class VideoWriter:
 
     def _fail(self) -> NoReturn:
         self._process.finish()
-        raise MediaError(f"{Path(self.path).name} cannot be written: {self._process.complaint()}") from None
+        raise MediaError(f"{Path(self._place.path).name} cannot be written: {self._process.complaint()}") from None
 
     def _arguments(self, stack: ExitStack) -> list[str]:
         pixels = "gray" if self.gray else "rgb24"
@@ -137,12 +158,23 @@ class VideoWriter:
         if self.codec == "ffv1":
             arguments += ["-c:v", "ffv1", "-level", "3"]
         else:
-            arguments += ["-vf", f"{EVEN_SIDES},{BT709_FILTER}", *BT709_TAGS, *_h264(self.crf), "-preset", self.preset]
-        if Path(self.path).suffix.lower() in (".mp4", ".mov"):
+            scale = "" if self._place.size is None else f"scale=-2:{self._place.size}:flags=lanczos+accurate_rnd,"
+            filters = f"{scale}{EVEN_SIDES},{BT709_FILTER}"
+            arguments += ["-vf", filters, *BT709_TAGS, *_h264(self.crf), "-preset", self.preset]
+        if self._place.live is None and Path(self._place.path).suffix.lower() in (".mp4", ".mov"):
             arguments += FASTSTART
         if self.comment is not None:
             arguments += ["-metadata", f"comment={self.comment}"]
+        if self._place.live is not None:
+            outputs = f"[f=mp4:movflags=+faststart]{_tee(self._temporary)}|[{LIVE}]{_tee(self._place.live)}"
+            sound = [] if self.audio is not None else ["-map", "0:v"]
+            return [*arguments, *sound, "-flags", "+global_header", "-f", "tee", outputs]
         return [*arguments, ffmpeg.url(self._temporary)]
+
+
+def _tee(path: Path) -> str:
+    """A file's name as ffmpeg's tee muxer takes it literally."""
+    return re.sub(r"([\\\\'|\[\]])", r"\\\1", ffmpeg.url(path))
 
 
 def _audio_file(audio: str | Path | tuple[np.ndarray, int], stack: ExitStack) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pgstalker.avatar import Avatar, drive_from_audio, drive_from_subject
+from pgstalker.avatar import Avatar, drive_from_audio, drive_from_subject, held_still
 from pgstalker.avatar.drive import blinks, own_blink, ping_pong, poses_between
 from pgstalker.errors import AvatarError
 from pgstalker.subject import Subject
@@ -112,3 +112,11 @@ def test_a_subject_drives_after_its_pictures_are_gone(tiny_avatar, tmp_path):
     tracked, _ = drive_from_subject(tiny_avatar, subject, "all", mouth="tracked", torso="predicted")
     assert tracked.audio is None and tracked.torso is None
     assert tracked.mouth_code.shape == (subject.frames_count, tiny_avatar.talker.config.code_size)
+
+
+def test_a_head_held_still_says_the_same(tiny_avatar, tone):
+    drive = drive_from_audio(tiny_avatar, tone, seed=4)
+    still = held_still(drive)
+    assert (still.camera_from_head == drive.camera_from_head[0]).all() and (still.torso == drive.torso[0]).all()
+    np.testing.assert_array_equal(still.audio, drive.audio)
+    np.testing.assert_array_equal(still.eyes, drive.eyes)

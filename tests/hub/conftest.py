@@ -77,7 +77,7 @@ def address(services):
     """The page's address while the tests run."""
     page = build(services)
     port = free_port()
-    launch(page, "127.0.0.1", port, block=False)
+    launch(page, "127.0.0.1", port, live=services.live, block=False)
     yield f"http://127.0.0.1:{port}/"
     page.close()
 

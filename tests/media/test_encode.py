@@ -8,8 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pgstalker.errors import MediaError
-from pgstalker.media import VideoWriter, frames_to_cover, normalise_video, probe, read_audio, read_frames, write_wav
+from pgstalker.errors import ConfigError, MediaError
+from pgstalker.media import (
+    Destination,
+    VideoWriter,
+    frames_to_cover,
+    normalise_video,
+    probe,
+    read_audio,
+    read_frames,
+    write_wav,
+)
+from pgstalker.types import SAMPLE_RATE_HZ
 from tests.media.sounds import clicks, lag
 
 
@@ -198,3 +208,26 @@ except MediaError as error:
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert "talk.mp4 cannot be written" in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_growing_copy_can_be_played_and_changes_nothing(tmp_path, tone):
+    """The same bytes with and without it; what grew is whole as well, whatever its name holds."""
+    folder = tmp_path / "it's [a] | place"
+    folder.mkdir()
+    frames = np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3), np.uint8)
+    for name, live in (("plain", None), ("live", folder / "growing.mp4")):
+        place = Destination(folder / f"{name}.mp4", live)
+        with VideoWriter(place, 64, 64, audio=(tone, SAMPLE_RATE_HZ)) as writer:
+            for frame in frames:
+                writer.write(frame)
+    assert (folder / "plain.mp4").read_bytes() == (folder / "live.mp4").read_bytes()
+    assert len(list(read_frames(folder / "growing.mp4"))) == 40 and probe(folder / "growing.mp4").audio is not None
+
+
+def test_a_video_is_scaled_where_asked(tmp_path):
+    with VideoWriter(Destination(tmp_path / "small.mp4", size=96), 64, 48) as writer:
+        writer.write(np.zeros((48, 64, 3), np.uint8))
+    video = probe(tmp_path / "small.mp4").video
+    assert (video.width, video.height) == (128, 96)
+    with pytest.raises(ConfigError, match="size 9 is not possible; use 64 to 2048 px"):
+        Destination(tmp_path / "tiny.mp4", size=9)

@@ -1,60 +1,35 @@
 """All records compiled to one file, results/board.json, from which page and report are drawn: same records, same bytes.
 
-A row is one method at one revision on one dataset under one protocol; its clips stand in it. Rows rank only among
-those of the same dataset, protocol and picture size; references and oracles, which know the answer, never do.
+A row is one method at one revision on one dataset under one protocol; its clips stand in it.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leaderboard.metrics import cells
+from leaderboard.placing import DIGITS, place_all
 from leaderboard.protocol import VERSION
-from leaderboard.ranking import rank
 from leaderboard.reported import reported
-from leaderboard.runner import FAILURE
+from leaderboard.rows import Key, Row, read_rows
 from leaderboard.schema import validate
-from leaderboard.series import Entry, aligned, read_entry
+from leaderboard.series import Entry
 from leaderboard.statistics import clips_interval
 from pgstalker import __version__
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
-log = logging.getLogger(__name__)
 SCHEMA, FILE = "pgstalker-board/1", "board.json"
-RANKED = ("gaussians", "nerf", "floor", "external")
-UNKNOWN = "unknown"
-"""The protocol of a row none of whose clips came as far as to show its composite."""
-DIGITS = 6
 WORDS = {name.lower(): name for name in ("PSNR", "SSIM", "LPIPS", "LMD", "AUE", "FLIP", "F1")}
 WORDS |= {"ms": "MS", "bs": "of blendshapes", "mp": "(MediaPipe)", "fan": "(FAN)", "openface": "(OpenFace)"}
 WORDS |= {"av": "Sound and lips:", "norm": "/ eye distance"}
 DECIMALS = {"dB": 2, "px": 2, "grey levels": 2, "frames": 1, "intensity^2": 2}
-
-Key = tuple[str, str, str, str]
-"""Of a row: method, revision, dataset, protocol."""
-
-
-@dataclass
-class Row:
-    """The clips of one row: scored ones, and the reasons of the others."""
-
-    entries: dict[str, Entry] = field(default_factory=dict)
-    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    @property
-    def method(self) -> dict[str, Any]:
-        """As the records, else the failures, name it."""
-        first = min(self.entries) if self.entries else min(self.failures)
-        return self.entries[first].record["method"] if self.entries else self.failures[first]["method"]
 
 
 def write_board(results: Path) -> Path:
@@ -88,7 +63,7 @@ def compile_board(results: Path) -> dict[str, Any]:
     cells blank with the reason."""
     rows = read_rows(results)
     tables = {key: _row(key, row) for key, row in sorted(rows.items())}
-    left_out = _rank_all(rows, tables)
+    left_out, pairs = place_all(rows, tables)
     board = {
         "schema": SCHEMA,
         "generated_by": {"version": __version__},
@@ -96,71 +71,12 @@ def compile_board(results: Path) -> dict[str, Any]:
         "metrics": _metrics(),
         "rows": list(tables.values()),
         "left_out": left_out,
+        "paired": pairs,
         "reported": reported(),
         "experiments": _experiments(results),
     }
     validate(board)
     return board
-
-
-def read_rows(results: Path) -> dict[Key, Row]:
-    """Every row of results/measured and results/submitted, with the failures that lie there."""
-    rows: dict[Key, Row] = {}
-    failures: list[dict[str, Any]] = []
-    for path in sorted(path for kind in ("measured", "submitted") for path in (results / kind).glob("*/*/*/*/*.json")):
-        method, revision, dataset, clip = path.relative_to(results).parts[1:5]
-        try:
-            if path.name == FAILURE:
-                failures.append(_read_failure(path))
-                continue
-            entry = read_entry(path, results)
-            rows.setdefault((method, revision, dataset, path.stem), Row()).entries[clip] = entry
-        except ConfigError as error:
-            log.warning("%s", error)
-            failures.append(_damaged(path, (method, revision, dataset, clip), error))
-    for failure in failures:
-        _place_failure(rows, failure)
-    return rows
-
-
-def _read_failure(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        validate(content)
-    except ValueError as error:
-        raise ConfigError(f"{path} is damaged: {error}; run its cell again") from None
-    return content
-
-
-def _damaged(path: Path, place: tuple[str, ...], error: ConfigError) -> dict[str, Any]:
-    """A failure in the place of a record that cannot be read."""
-    method, revision, dataset, clip = place
-    variant = revision.partition("+")[2]
-    about = {"method": method, "revision": revision, "variant": variant, "preset": revision.partition("-")[0]}
-    setting, _, codec = (
-        path.stem.removesuffix(f"-v{VERSION}").split("-")[:3] if path.stem.count("-") >= 3 else ("",) * 3
-    )
-    reason = str(error).partition(": ")[2] or str(error)
-    return {
-        "reason": f"the record is damaged: {reason}",
-        "setting": setting,
-        "codec": codec,
-        "protocol": path.stem if path.name != FAILURE else None,
-        "method": about,
-        "dataset": dataset,
-        "clip": clip,
-    }
-
-
-def _place_failure(rows: dict[Key, Row], failure: dict[str, Any]) -> None:
-    """Into the row that its method, revision and dataset have under the same setting and codec."""
-    method, dataset = failure["method"], failure["dataset"]
-    place = (method["method"], method["revision"], dataset)
-    start, end = f"{failure['setting']}-", f"-{failure['codec']}-v{VERSION}"
-    beside = [key for key in sorted(rows) if key[:3] == place and key[3].startswith(start) and key[3].endswith(end)]
-    key = (*place, failure.get("protocol") or (beside[0][3] if beside else UNKNOWN))
-    about = {"id": method["method"], **method}
-    rows.setdefault(key, Row()).failures.setdefault(failure["clip"], failure | {"method": about})
 
 
 def _row(key: Key, row: Row) -> dict[str, Any]:
@@ -286,65 +202,6 @@ def _mean(values: Iterable[float | None], digits: int = 2) -> float | None:
 
 def _most(values: Iterable[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
-
-
-# ---- ranks
-
-
-def _rank_all(rows: dict[Key, Row], tables: dict[Key, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Write ranks into the tables; returns which figures ranked nobody, and why, by dataset, protocol and size."""
-    groups: dict[tuple[str, str, int], list[Key]] = {}
-    for key, table in tables.items():
-        if table["kind"] in RANKED and rows[key].entries and key[3] != UNKNOWN:
-            groups.setdefault((table["dataset"], table["protocol"], table["size"] or 0), []).append(key)
-    left_out = []
-    for (dataset, protocol, size), members in sorted(groups.items()):
-        reasons = _rank_group({key: rows[key] for key in members}, tables)
-        place = {"dataset": dataset, "protocol": protocol, "size": size or None}
-        left_out += [place | {"cell": cell, "reason": reason} for cell, reason in sorted(reasons.items())]
-    return left_out
-
-
-def _rank_group(rows: dict[Key, Row], tables: dict[Key, dict[str, Any]]) -> dict[str, str]:
-    names = {f"{key[0]} [{key[1]}]": key for key in rows}
-    figures = {key: figure for key, (_, figure, region) in cells().items() if figure.group and region == "full"}
-    groups = {key: str(figure.group) for key, figure in figures.items()}
-    clips = sorted({clip for row in rows.values() for clip in row.entries})
-    table: dict[str, dict[str, dict[str, np.ndarray]]] = {}
-    unlike: dict[str, str] = {}
-    for key in figures:
-        scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
-        for clip in clips:
-            entries = {name: rows[own].entries[clip] for name, own in names.items() if clip in rows[own].entries}
-            if (reason := _unlike(entries.values(), key)) is not None:
-                unlike[key] = f"{clip}: {reason}"
-                continue
-            for name, values in aligned(entries, key).items():
-                scores[name][clip] = values
-        table[key] = scores
-    ranking = rank(table, figures, groups)
-    for name, own in names.items():
-        target = tables[own]
-        target["ranks"] = {key: ranks[name] for key, ranks in ranking.figures.items()}
-        target["group_ranks"] = {group: round(ranks[name], DIGITS) for group, ranks in ranking.groups.items()}
-        target["overall"] = round(ranking.overall[name], DIGITS) if name in ranking.overall else None
-        if name in ranking.ci95:
-            target["overall_ci95"] = [round(bound, DIGITS) for bound in ranking.ci95[name]]
-    return ranking.left_out | unlike
-
-
-def _unlike(entries: Iterable[Entry], key: str) -> str | None:
-    """Why the values of one cell of one clip do not compare, or None where they do."""
-    used = [entry for entry in entries if entry.values(key) is not None]
-    truths: dict[int, set[str]] = {}
-    for entry in used:
-        truth = entry.record["inputs"]["truth"]
-        truths.setdefault(entry.stride, set()).add(truth["frame_md5"] if truth else "")
-    if any(len(digests) > 1 for digests in truths.values()):
-        return "its rows were compared with different truths"
-    if len({entry.record["metrics"][key]["impl"] for entry in used}) > 1:
-        return "its rows were measured by different implementations"
-    return None
 
 
 # ---- what else the board holds

@@ -136,6 +136,7 @@ def markdown_of(board: dict[str, Any]) -> str:
         parts.append("\n".join(_markdown(board, rows, used_cells(rows, tuple(board["metrics"])))))
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
+        parts += ["\n".join(lines)] if (lines := _pairs(board, dataset, size)) else []
     parts += ["## Which figure is what", "\n".join(_meanings(board))]
     parts += ["## Printed in papers", "Other clips, other protocols: no figure here compares with one above."]
     parts.append("\n".join(_reported(board)))
@@ -179,6 +180,28 @@ def _reasons(rows: list[dict[str, Any]]) -> list[str]:
         f"- {', '.join(sorted(keys))}: {reason}{'' if where == total else f' ({_listed(where)})'}"
         for reason, (keys, where) in sorted(found.items())
     ]
+
+
+def _pairs(board: dict[str, Any], dataset: str, size: int) -> list[str]:
+    """Our own method less each other one, on the same frames of the same clips."""
+    pairs = [pair for pair in board["paired"] if (pair["dataset"], pair["size"] or 0) == (dataset, size)]
+    if not pairs:
+        return []
+    lines = [
+        "On the same frames: the first less the second, with its 95 % interval; p by sign flips over clips, Holm's:",
+        "",
+    ]
+    lines += ["| first | second | figure | difference | p | |", "|---|---|---|---|---|---|"]
+    for pair in pairs:
+        places = board["metrics"][pair["cell"]]["decimals"]
+        low, high = pair["ci95"] or (None, None)
+        interval = "" if low is None else f" [{low:+.{places}f}, {high:+.{places}f}]"
+        who = [f"{pair[side]['method']} {pair[side]['revision']}" for side in ("first", "second")]
+        p = "–" if pair["p_holm"] is None else f"{pair['p_holm']:.3f}"
+        figure = board["metrics"][pair["cell"]]["title"]
+        cells = [*who, figure, f"{pair['difference']:+.{places}f}{interval}", p, pair["verdict"]]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _listed(names: set[str]) -> str:

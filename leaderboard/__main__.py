@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leaderboard.commands import Datasets, Regenerate, Report, Rescore, Run, Verify
-from leaderboard.workbench import Compare, Explain, Submit
+from leaderboard.workbench import Compare, Experiment, Explain, Submit
 from pgstalker.command_line import run
 from pgstalker.errors import ConfigError
 
@@ -128,7 +128,20 @@ class Metrics:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; a person's mistake ends in one line and exit code 2."""
-    commands = Regenerate | Run | Report | Verify | Rescore | Score | Explain | Compare | Submit | Metrics | Datasets
+    commands = (
+        Regenerate
+        | Run
+        | Report
+        | Verify
+        | Rescore
+        | Score
+        | Explain
+        | Compare
+        | Submit
+        | Experiment
+        | Metrics
+        | Datasets
+    )
     return run(commands, "leaderboard", __doc__, arguments, logging.WARNING)
 
 

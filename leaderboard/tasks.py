@@ -35,7 +35,8 @@ class Places:
 @dataclass(frozen=True)
 class Task:
     """One cell. dataset: an id, or folder:PATH. size and steps: None takes the preset's. speech: another's sound for a
-    cross-driven performance, None for the clip's own. switches: those that differ from the method's own."""
+    cross-driven performance, None for the clip's own. switches: those that differ from the method's own. gaussians: at
+    most so many; minutes: as many steps as this machine makes in that time."""
 
     method: str
     dataset: str
@@ -48,6 +49,8 @@ class Task:
     device: str = "auto"
     codec: Codec = "lossless"
     speech: Path | None = None
+    gaussians: int | None = None
+    minutes: float | None = None
 
     @property
     def side(self) -> int:
@@ -68,6 +71,8 @@ class Task:
 
         parts = [self.preset, str(self.side), f"s{self.seed}"]
         parts += [f"n{self.steps}"] if self.steps else []
+        parts += [f"m{self.minutes:g}"] if self.minutes else []
+        parts += [f"g{self.gaussians}"] if self.gaussians else []
         parts += ["cuda"] if choose_device(self.device) == "cuda" else []
         return "+".join(["-".join(parts), *([_safe(self.variant)] if self.switches else [])])
 
@@ -118,10 +123,13 @@ class Task:
             switches=dict(self.switches),
             seed=self.seed,
             resume=True,
+            minutes=self.minutes,
+            gaussians=self.gaussians,
         )
 
     def declaration(self) -> dict[str, Any]:
         """Everything that decides the frames, as JSON."""
+        asked = {"gaussians": self.gaussians, "minutes": self.minutes}
         return {
             "method": self.method,
             "preset": self.preset,
@@ -129,7 +137,7 @@ class Task:
             "steps": self.steps,
             "seed": self.seed,
             "switches": dict(sorted(self.switches.items())),
-        }
+        } | {name: value for name, value in asked.items() if value is not None}
 
 
 def _safe(name: str) -> str:

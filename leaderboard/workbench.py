@@ -1,4 +1,4 @@
-"""The commands for one's own results: explain | compare | submit."""
+"""The commands for one's own results: explain | compare | submit | experiment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -177,3 +177,56 @@ def row_line(row: dict[str, Any]) -> str:
     ranks = ", ".join(f"{key} {row['values'][key]:.4g} (rank {place:g})" for key, place in row["ranks"].items())
     mine = "  <- this submission" if row["source"] == "submitted" else ""
     return f"{rank}  {row['title']} [{row['revision']}] {row['dataset']} {row['protocol']}: {ranks}{mine}"
+
+
+@dataclass
+class Experiment:
+    """Run one of the experiments, or all: each writes its table and plot; what was measured before stays."""
+
+    name: tyro.conf.Positional[str]
+    """mgf, density ...; all; or list."""
+    preset: Literal["quick", "compare", "default", "paper"] = "quick"
+    clips: tuple[str, ...] = ()
+    """CLIP or DATASET/CLIP; all that are at hand where none is named."""
+    dataset: tuple[str, ...] = ()
+    """presenters and real-clips where none is named."""
+    methods: tuple[str, ...] = ()
+    """For efficiency: all that learn where none is named."""
+    values: tuple[str, ...] = ()
+    """Points of the experiment's own axis, in place of its usual ones; `list` tells what they are."""
+    sounds: tuple[Path, ...] = ()
+    """For cross_speaker: recordings, in place of those at hand."""
+    steps: int | None = None
+    """Training steps, in place of the preset's."""
+    size: int | None = None
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    work: Path = WORK
+    results: Path = RESULTS
+
+    def run(self) -> None:
+        from leaderboard.experiments import Context, Settings, conduct, discover, experiment
+        from leaderboard.regenerate import BOARD_DATASETS
+        from leaderboard.tasks import Places
+
+        if self.name == "list":
+            for one in discover().values():
+                print(f"{one.id}: {one.question}{f' --values {one.values}' if one.values else ''}")
+            return
+        settings = Settings(
+            preset=self.preset,
+            clips=self.clips,
+            datasets=self.dataset or BOARD_DATASETS,
+            methods=self.methods,
+            values=self.values,
+            sounds=self.sounds,
+            size=self.size,
+            steps=self.steps,
+            seed=self.seed,
+            device=self.device,
+        )
+        context = Context(
+            settings, Places(self.work, self.results), self.results, say=lambda line: print(line, flush=True)
+        )
+        for name in discover() if self.name == "all" else (self.name,):
+            print(conduct(experiment(name), context))

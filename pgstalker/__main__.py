@@ -61,6 +61,8 @@ class Train:
     seed: int = 0
     resume: bool = False
     """Go on from the checkpoint beside OUT."""
+    gaussians: int | None = None
+    """How many Gaussians there are at most, in place of the preset's."""
     frames_per_step: int | None = None
     """Frames whose mean error a step reduces: 1 on the CPU and 4 on CUDA, where none is given."""
 
@@ -81,6 +83,7 @@ class Train:
             seed=self.seed,
             resume=self.resume,
             frames_per_step=self.frames_per_step,
+            gaussians=self.gaussians,
         )
         with _Bar("train") as bar:
             facts = chosen.train(self.subject, self.out, request, bar.show).provenance

@@ -31,6 +31,7 @@ Kind = Literal["gaussians", "nerf", "floor", "oracle", "external"]
 Composite = Literal["gt_torso", "rendered_torso", "full_frame"]
 Progress = Callable[[str, float, dict[str, Any]], None]
 """Called with the stage's name, its share done in [0, 1], and numbers to show."""
+FEWEST_GAUSSIANS, MOST_GAUSSIANS = 100, 1_000_000
 PRESETS = ("quick", "compare", "default", "paper")
 FOLDERS = "PGSTALKER_METHODS"
 """Of the environment: folders with method files of the user's, separated as $PATH is."""
@@ -40,7 +41,8 @@ FOLDERS = "PGSTALKER_METHODS"
 class TrainingRequest:
     """What a person asks for. size, steps: in place of the preset's. minutes: measure this machine first and choose
     the steps that fit (the model records them, and steps=N repeats the run). switches: those of the method.
-    frames_per_step: None takes the method's own choice for the device."""
+    frames_per_step: None takes the method's own choice for the device. gaussians: the most there may be, in place
+    of the preset's."""
 
     preset: str = "quick"
     size: int | None = None
@@ -51,6 +53,7 @@ class TrainingRequest:
     seed: int = 0
     resume: bool = False
     frames_per_step: int | None = None
+    gaussians: int | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,12 @@ class Method:
 
     def check(self, request: TrainingRequest) -> None:
         """Raises ConfigError for a preset, switch or value that this method does not have."""
+        if request.gaussians is not None:
+            if self.kind != "gaussians":
+                raise ConfigError(f"{self.id} has no Gaussians; leave --gaussians out")
+            if not FEWEST_GAUSSIANS <= request.gaussians <= MOST_GAUSSIANS:
+                span = f"{FEWEST_GAUSSIANS} to {MOST_GAUSSIANS}"
+                raise ConfigError(f"gaussians {request.gaussians} is not possible; give a number from {span}")
         if request.preset not in PRESETS:
             raise ConfigError(f"unknown preset '{request.preset}'; use one of: {', '.join(PRESETS)}")
         for name, value in request.switches.items():

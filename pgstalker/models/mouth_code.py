@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pgstalker.landmarks import CHIN, LIPS_INNER, LIPS_OUTER, RIGID
+from pgstalker.landmarks import CHIN, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, NOSE_BRIDGE_TO_CHIN, RIGID
 from pgstalker.measures import lip_aperture
 
 MOUTH = LIPS_OUTER + LIPS_INNER + CHIN
@@ -54,6 +54,15 @@ class MouthBasis:
         aperture = (lip_aperture(landmarks) - self.aperture[0]) / self.aperture[1]
         coefficients = (_align(landmarks, self.reference) - self.mean) @ self.axes.T / self.scale
         return np.clip(np.column_stack([aperture, coefficients]), -LIMIT, LIMIT).astype(np.float32)
+
+    def lips(self, codes: np.ndarray) -> np.ndarray:
+        """What codes [T, C] mean: aperture (share of the eyes' distance), width and chin's height (px of the mean head)
+        [T, 3], as audio.sync compares them with sound."""
+        aperture = codes[:, 0] * self.aperture[1] + self.aperture[0]
+        shape = (self.mean + (codes[:, 1:] * self.scale) @ self.axes).reshape(len(codes), len(MOUTH), 3)
+        left, right = (shape[:, MOUTH.index(corner)] * (1, 1, 1 / DEPTH_WEIGHT) for corner in MOUTH_CORNERS)
+        chin = shape[:, MOUTH.index(NOSE_BRIDGE_TO_CHIN[1]), 1]
+        return np.stack([aperture, np.linalg.norm(left - right, axis=1), chin], 1)
 
     @staticmethod
     def shapes(code_size: int) -> dict[str, tuple[int, ...]]:

@@ -13,9 +13,9 @@ from pgstalker.models.gaussian_talker import GaussianTalker
 from pgstalker.models.head import HeadShape
 from pgstalker.training.losses import photometric, small_motion
 from pgstalker.training.perceptual import mouth_patch
-from pgstalker.training.presets import SHARES, preset
+from pgstalker.training.presets import SHARES
 from pgstalker.training.session import Session
-from pgstalker.training.splatting import Attempt, Splatting, fill, head_shape, initialiser, is_any
+from pgstalker.training.splatting import Attempt, Splatting, budget, fill, head_shape, initialiser, is_any
 from pgstalker.types import Label
 
 COARSE_UNTIL = 0.15
@@ -31,7 +31,7 @@ def build(session: Session, config: dict[str, Any] | None) -> GaussianTalkerLear
     """A learner at its start, or with a checkpoint's configuration one that is about to restore()."""
     if config is not None:
         return GaussianTalkerLearner(GaussianTalker(HeadShape.read(config)), session, is_fresh=False)
-    start, initial = initialiser(session), preset(session.options.preset).initial
+    start, initial = initialiser(session), budget(session).initial
     parts = [start.face(round(initial * SHARES["face"])), start.mouth(round(initial * SHARES["mouth"]))]
     model = GaussianTalker(head_shape(session, {"head": sum(len(part["means"]) for part in parts)}))
     fill(model.cloud, *parts)
@@ -54,7 +54,7 @@ class GaussianTalkerLearner(Splatting):
     def density_control(self, session: Session) -> DensityControl:
         """The rule and its threshold; as many rounds as fit the coarse stage, at most one in a hundred steps."""
         every = max(1, min(100, round(session.options.steps * COARSE_UNTIL / DENSIFY_ROUNDS)))
-        rule, cap = session.switches["density"], preset(session.options.preset).cap
+        rule, cap = session.switches["density"], budget(session).cap
         return DensityControl(rule, cap, every=every, grow=1.0, threshold=THRESHOLD, shrink=SHRINK)
 
     def faintest(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgstalker.errors import ConfigError
 
@@ -17,6 +17,12 @@ class Preset:
     cap: int
     resolution: int
     hearing_epochs: int = 60
+
+    def with_at_most(self, gaussians: int | None) -> Preset:
+        """The same with another cap, begun with the same share of it; None leaves it as it is."""
+        if gaussians is None:
+            return self
+        return replace(self, cap=gaussians, initial=round(gaussians * self.initial / self.cap))
 
 
 PRESETS = {

@@ -57,6 +57,7 @@ class Options:
     seed: int
     switches: dict[str, str]
     subject_sha256: str
+    most_gaussians: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,15 @@ def train_method(
         request.seed,
         request.switches,
         subject.manifest["source"]["sha256"],
+        request.gaussians,
     )
     session = Session(data, subject, options, switches, device, progress)
     path = out.with_name(f".{out.name}.checkpoint.safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     if request.resume and path.exists():
+        if request.minutes is not None:  # how many steps they were is known
+            steps = checkpoint.load(path)[1]["options"]["steps"]
+            session = replace(session, options=replace(options, steps=steps))
         learner, spent = _resumed(session, path, build)
     else:
         if request.minutes is not None:

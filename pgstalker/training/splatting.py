@@ -25,6 +25,7 @@ from pgstalker.training import checkpoint
 from pgstalker.training.codes import TrainingCodes, taught
 from pgstalker.training.loop import StepReport
 from pgstalker.training.perceptual import load_lpips
+from pgstalker.training.presets import Preset, preset
 from pgstalker.training.session import Session
 from pgstalker.training.trainer import NETWORK_RATE, PLANE_RATE, POSITION_RATE_PX, RATES
 from pgstalker.types import Label
@@ -45,6 +46,11 @@ class Attempt:
     image: Tensor
     target: Tensor
     watched: tuple[str, Rendering] | None = None
+
+
+def budget(session: Session) -> Preset:
+    """How many Gaussians there are to begin with and at most."""
+    return preset(session.options.preset).with_at_most(session.options.most_gaussians)
 
 
 def initialiser(session: Session) -> Initialiser:

@@ -18,9 +18,9 @@ from pgstalker.rendering import Rendering
 from pgstalker.rendering.types import Scene
 from pgstalker.training.losses import photometric
 from pgstalker.training.perceptual import mouth_patch
-from pgstalker.training.presets import SHARES, preset
+from pgstalker.training.presets import SHARES
 from pgstalker.training.session import Session
-from pgstalker.training.splatting import Attempt, Splatting, fill, head_shape, initialiser, is_any
+from pgstalker.training.splatting import Attempt, Splatting, budget, fill, head_shape, initialiser, is_any
 from pgstalker.types import Label
 
 MOUTH_UNTIL, FACE_UNTIL = 5 / 11, 10 / 11
@@ -52,7 +52,7 @@ def build(session: Session, config: dict[str, Any] | None) -> TalkingGaussianLea
     """A learner at its start, or with a checkpoint's configuration one that is about to restore()."""
     if config is not None:
         return TalkingGaussianLearner(TalkingGaussian(HeadShape.read(config)), session, is_fresh=False)
-    start, initial = initialiser(session), preset(session.options.preset).initial
+    start, initial = initialiser(session), budget(session).initial
     clouds = {"face": start.face(round(initial * SHARES["face"])), "mouth": start.mouth(round(initial * MOUTH_SHARE))}
     model = TalkingGaussian(head_shape(session, {name: len(raw["means"]) for name, raw in clouds.items()}))
     for name, raw in clouds.items():
@@ -85,7 +85,7 @@ class TalkingGaussianLearner(Splatting):
         return "fuse", (share - FACE_UNTIL) / (1 - FACE_UNTIL)
 
     def density_control(self, session: Session) -> DensityControl:
-        cap = preset(session.options.preset).cap
+        cap = budget(session).cap
         return DensityControl("plain", cap, every=DENSIFY_EVERY, grow=1.0, shrink=SHRINK)
 
     def faintest(self) -> float:

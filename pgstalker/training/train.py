@@ -52,6 +52,7 @@ class TrainingOptions:
     switches: dict[str, str]
     subject_sha256: str
     frames_per_step: int = 1
+    most_gaussians: int | None = None
 
 
 @one_torch_thread()
@@ -69,7 +70,7 @@ def train(
     AvatarError where something else stands in `out`.
     """
     request, out = request or TrainingRequest(), Path(out)
-    chosen = preset(request.preset)
+    chosen = preset(request.preset).with_at_most(request.gaussians)
     check_switches(request.switches)
     _ = create_features(request.switches.get("audio", "mel")).window  # a model that is not at hand is missed at once
     report = progress or (lambda stage, share, numbers: None)
@@ -89,6 +90,7 @@ def train(
         request.switches,
         subject.manifest["source"]["sha256"],
         request.frames_per_step or FRAMES_PER_STEP[device],
+        request.gaussians,
     )
     path = out.with_name(f".{out.name}.checkpoint.safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)

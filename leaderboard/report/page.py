@@ -36,11 +36,12 @@ def page_of(board: dict[str, Any], results: Path) -> str:
         parts.append(f"<h2>{html.escape(dataset)}, {size} px</h2>")
         for title, figure in _figures(board, rows, results):
             if figure.data:
-                parts += [f"<h3>{html.escape(title)}</h3>", _drawn(figure, f"plot-{number}")]
+                parts += [f"<h3>{html.escape(title)}</h3>", _drawn(figure.to_json(), f"plot-{number}")]
                 number += 1
     for experiment in board["experiments"]:
-        parts += [f"<h2>{html.escape(experiment['title'])}</h2>", f"<p>{html.escape(experiment['question'])}</p>"]
-        parts.append(_table([list(line) for line in _lines(experiment["table"])]))
+        if experiment["plot"] is not None:
+            drawn = _drawn((results / experiment["plot"]).read_text("utf-8"), f"experiment-{experiment['id']}")
+            parts += [f"<h2>{html.escape(experiment['title'])}</h2>", drawn]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>PGSTalker: the board</title>'
@@ -63,9 +64,9 @@ def _figures(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -
     ]
 
 
-def _drawn(figure: Figure, name: str) -> str:
-    """A plot without plotly's own template, whose default would be half of the page."""
-    content = json.loads(figure.to_json())
+def _drawn(figure: str, name: str) -> str:
+    """A plot, given as plotly's JSON, without plotly's own template, whose default would be half of the page."""
+    content = json.loads(figure)
     layout = content["layout"] | {"template": {}, "margin": {"t": 30, "r": 20}, "height": 440}
     data, shape = (json.dumps(part, sort_keys=True).replace("</", "<\\/") for part in (content["data"], layout))
     return f'<div id="{name}"></div><script>Plotly.newPlot("{name}",{data},{shape},{{responsive:true}})</script>'
@@ -168,11 +169,6 @@ def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
         values = [row["values"][QUALITY] for row in shown]
         figure.update_layout(yaxis_range=[math.floor(min(values)) - 1, max(values) + 0.5])
     return figure
-
-
-def _lines(table: list[dict[str, Any]]) -> list[list[str]]:
-    keys = list(dict.fromkeys(key for line in table for key in line))
-    return [keys, *([str(line.get(key, "–")) for key in keys] for line in table)]
 
 
 def _table(lines: list[list[str]]) -> str:

@@ -137,6 +137,10 @@ def markdown_of(board: dict[str, Any]) -> str:
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
         parts += ["\n".join(lines)] if (lines := _pairs(board, dataset, size)) else []
+    if board["experiments"]:
+        parts.append("## Experiments")
+    for experiment in board["experiments"]:
+        parts += [f"### {experiment['title']}", experiment["question"], "\n".join(_plain(experiment["table"]))]
     parts += ["## Which figure is what", "\n".join(_meanings(board))]
     parts += ["## Printed in papers", "Other clips, other protocols: no figure here compares with one above."]
     parts.append("\n".join(_reported(board)))
@@ -202,6 +206,21 @@ def _pairs(board: dict[str, Any], dataset: str, size: int) -> list[str]:
         cells = [*who, figure, f"{pair['difference']:+.{places}f}{interval}", p, pair["verdict"]]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
+
+
+def _lines_of(table: list[dict[str, Any]]) -> list[list[str]]:
+    """An experiment's table, its heads first."""
+    keys = list(dict.fromkeys(key for line in table for key in line))
+    return [keys, *(["–" if line.get(key) is None else str(line[key]) for key in keys] for line in table)]
+
+
+def _plain(table: list[dict[str, Any]]) -> list[str]:
+    heads, *rows = _lines_of(table)
+    return [
+        "| " + " | ".join(heads) + " |",
+        "|" + "---|" * len(heads),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]
 
 
 def _listed(names: set[str]) -> str:

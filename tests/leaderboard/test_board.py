@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -82,3 +84,22 @@ def test_every_cell_has_a_name_for_people():
     titles = [title_of(key) for key in cells()]
     assert len(set(titles)) == len(titles)
     assert title_of("lmd_mp") == "LMD (MediaPipe)" and title_of("ssim_face") == "SSIM face"
+
+
+def test_experiments_stand_on_board_and_page(land, tmp_path):
+    from plotly.graph_objects import Bar, Figure
+
+    from leaderboard.report.page import page_of
+    from leaderboard.report.tables import markdown_of
+
+    land("pgstalker", "anna", 2)
+    folder = tmp_path / "results" / "experiments"
+    folder.mkdir()
+    (folder.parent / "fusion.plot.json").write_text(Figure(Bar(x=["gated"], y=[31.0])).to_json())
+    table = [{"fusion": "gated", "PSNR": 31.0}, {"fusion": "concat", "PSNR": None}]
+    content = {"id": "fusion", "title": "Which fusion?", "question": "Does the gate help?", "table": table}
+    (folder / "fusion.json").write_text(json.dumps(content | {"plot": "fusion.plot.json"}))
+    board = board_of(tmp_path)
+    assert "| fusion | PSNR |\n|---|---|\n| gated | 31.0 |\n| concat | – |" in markdown_of(board)
+    page = page_of(board, tmp_path / "results")
+    assert 'Plotly.newPlot("experiment-fusion",' in page and "Does the gate help?" in page

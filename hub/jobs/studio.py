@@ -14,7 +14,7 @@ from hub.jobs.folder import JOB_ID, JobError, JobFolder, Order, Progress
 from hub.jobs.gallery import Sitter, read_sitter
 from hub.jobs.queue import DONE, MAX_WAITING, JobQueue, JobState
 from hub.jobs.supervisor import Supervisor
-from hub.jobs.training import check_order
+from hub.jobs.training import SPEECH, check_order
 from hub.jobs.worker import WorkerSettings, serve
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class StudioSettings:
 
 @dataclass(frozen=True)
 class JobView:
-    """All that whoever has the id is told. sample, preview: files, None where there are none yet."""
+    """All that whoever has the id is told. preview, sample: files, avatar: a folder; None where there are none yet."""
 
     id: str
     order: Order
@@ -44,6 +44,7 @@ class JobView:
     progress: Progress
     preview: Path | None
     sample: Path | None
+    avatar: Path | None = None
 
 
 class Studio:
@@ -75,10 +76,8 @@ class Studio:
         order, state = job.order(), self.queue.state(job.id)
         if state is None:
             raise JobError("there is no job of this id any more; its time may be over, start a new one")
-        return JobView(
-            job.id, order, state, job.progress(), job.preview if job.preview.is_file() else None,
-            job.sample if state.name == DONE else None,
-        )  # fmt: skip
+        made = (job.sample, job.avatar) if state.name == DONE else (None, None)
+        return JobView(job.id, order, state, job.progress(), job.preview if job.preview.is_file() else None, *made)
 
     def stop(self, job_id: str | None) -> None:
         self.queue.stop(self.view(job_id).id)
@@ -93,11 +92,12 @@ class Studio:
             view = self.view(job_id)
         except JobError:
             return None
-        if view.state.name != DONE:
+        if view.avatar is None:
             return None
-        folder = JobFolder(self._root, job_id).avatar
-        note = "Made here from your video."
-        return read_sitter(folder, title=view.order.title or "Your avatar", id=job_id, note=note, sample=view.sample)
+        return read_sitter(
+            view.avatar, title=view.order.title or "Your avatar", id=job_id, note="Made here from your video.",
+            sample=view.sample, voice=SPEECH if SPEECH.is_file() else None,
+        )  # fmt: skip
 
     def sweep(self, now_s: float) -> list[str]:
         """Remove what is kept no longer at that Unix time; returns the jobs' ids."""

@@ -11,6 +11,7 @@ import base64
 import io
 import shutil
 import tempfile
+import zipfile
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from hub.jobs import Gallery, JobView, Order, Studio
 from hub.jobs.folder import MAX_TITLE
 from hub.jobs.training import check_installed
 from pgstalker.errors import PgsError
+from pgstalker.files import replacing
 
 CLIP = Path(__file__).resolve().parents[2] / "sample_data" / "presenters" / "mira" / "clip.mp4"
 LOOK_EVERY_S = 1.0
@@ -45,6 +47,7 @@ class Shown:
     picture: Any = field(default_factory=gr.skip)
     course: Any = field(default_factory=gr.skip)
     sample: Any = field(default_factory=gr.skip)
+    download: Any = field(default_factory=gr.skip)
     stop: Any = field(default_factory=gr.skip)
     resume: Any = field(default_factory=gr.skip)
     watched: Any = field(default_factory=gr.skip)
@@ -112,9 +115,14 @@ class Maker:
     def validate(self, video: str | None, title: str, preset: str, consent: bool) -> list[dict]:
         """Runs before the queue, so that what cannot work takes nobody's turn."""
         report = self.check(video)
-        fits = bool(report and report["is_fit"])
+        problem = report["problem"] if report else job_messages.NEEDS_VIDEO
+        if not problem:
+            try:
+                self.studio.queue.check_room()
+            except PgsError as full:
+                problem = messages.sentence(full)
         return [
-            gr.validate(fits, report["problem"] if report else job_messages.NEEDS_VIDEO),
+            gr.validate(not problem, problem),
             gr.validate(True, ""),
             gr.validate(preset in job_messages.PRESETS, "Choose one of the two qualities."),
             gr.validate(bool(consent), job_messages.NEEDS_CONSENT),
@@ -165,12 +173,17 @@ class Maker:
             return tuple(Shown())
         news = Shown(
             form=gr.update(visible=False), job=gr.update(visible=True), headline=job_messages.headline(view),
-            picture=job_messages.picture(view), course=job_messages.course(view), sample=gr.update(visible=False),
+            picture=job_messages.picture(view), course=job_messages.course(view),
+            sample=gr.update(visible=False), download=gr.update(visible=False),
             stop=gr.update(visible=name in ("waiting", "running")), resume=gr.update(visible=name == "stopped"),
             watched=view.id, seen=look, timer=gr.Timer(active=not view.state.is_over), trouble="",
         )  # fmt: skip
         if view.sample is not None:
-            news = replace(news, sample=gr.update(value=self._servable(view), visible=True), who=self.choices(view))
+            video, avatar = self._servable(view)
+            news = replace(
+                news, sample=gr.update(value=video, visible=True), download=gr.update(value=avatar, visible=True),
+                who=self.choices(view),
+            )  # fmt: skip
         return tuple(news)
 
     def choices(self, view: JobView) -> Any:
@@ -198,12 +211,18 @@ class Maker:
         except Exception as problem:  # noqa: BLE001
             raise messages.error(problem) from None
 
-    def _servable(self, view: JobView) -> str:
-        """A copy that Gradio may hand out: the jobs' folder itself is served to nobody."""
-        target = Path(self._shown.name) / f"{view.id}.mp4"
-        if not target.exists() and view.sample is not None:
-            shutil.copyfile(view.sample, target)
-        return str(target)
+    def _servable(self, view: JobView) -> tuple[str, str]:
+        """Copies that Gradio may hand out, the first words and the avatar as a zip: the jobs' folder itself is served
+        to nobody."""
+        folder = Path(self._shown.name) / view.id
+        video, avatar = folder / "first words.mp4", folder / "avatar.zip"
+        if not avatar.exists():
+            folder.mkdir(exist_ok=True)
+            shutil.copyfile(view.sample, video)
+            with replacing(avatar) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+                for path in sorted(view.avatar.iterdir()):
+                    archive.write(path, f"avatar/{path.name}")
+        return str(video), str(avatar)
 
 
 def _form_again(trouble: str = "") -> Shown:
@@ -280,6 +299,7 @@ def _job(maker: Maker, form: dict[str, Any], who: gr.Radio, section: gr.Accordio
             small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 150}
             stop = gr.Button("Stop", variant="stop", elem_id="stop-job", **small)
             resume = gr.Button("Go on", variant="primary", visible=False, elem_id="resume-job", **small)
+            download = gr.DownloadButton("Download the avatar", visible=False, elem_id="take-avatar", **small)
             again = gr.Button("Make another one", elem_id="another", **small)
     trouble = gr.HTML("", padding=False, elem_id="job-trouble")
     with gr.Row(equal_height=False, elem_classes="pgs-find"):
@@ -290,7 +310,8 @@ def _job(maker: Maker, form: dict[str, Any], who: gr.Radio, section: gr.Accordio
         find = gr.Button("Open", size="md", scale=0, elem_id="open-job", min_width=110)
     timer = gr.Timer(LOOK_EVERY_S, active=False)
     outputs = [
-        form["form"], job, headline, picture, course, sample, stop, resume, watched, seen, timer, who, trouble,
+        form["form"], job, headline, picture, course, sample, download, stop, resume, watched, seen, timer, who,
+        trouble,
     ]  # fmt: skip
     started = form["start"].click(
         maker.train, form["order"], ticket, validator=maker.validate, api_name="train", show_progress="minimal",

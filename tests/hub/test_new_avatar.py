@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import zipfile
 
 import pytest
 
+from pgstalker.avatar import Avatar
 from pgstalker.media import probe
 from pgstalker.provenance import read_credentials
 from tests.hub import workers
@@ -61,7 +63,7 @@ def wait_for(page, selector: str, words: str) -> None:
     )  # fmt: skip
 
 
-def test_a_video_becomes_an_avatar_though_page_and_worker_die(visit, workshop, clip):
+def test_a_video_becomes_an_avatar_though_page_and_worker_die(visit, workshop, clip, tmp_path):
     page = visit()
     job = start(page, clip)
     wait_for(page, "#course", "points of the face")
@@ -79,6 +81,11 @@ def test_a_video_becomes_an_avatar_though_page_and_worker_die(visit, workshop, c
     page.wait_for_function("document.querySelector('#first-words video')?.readyState >= 2")
     page.wait_for_selector("#who >> text=Ada")
     page.wait_for_function("document.querySelector('.pgs-card h3').innerText === 'Ada'")
+    with page.expect_download() as download:
+        page.click("#take-avatar")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        archive.extractall(tmp_path)
+    assert Avatar.load(tmp_path / "avatar").talker.size == 128
     left = {path.name for path in (workshop.root / job).iterdir()}
     assert left == {"order.json", "progress.json", "preview.jpg", "avatar", "sample.mp4"}
     assert probe(workshop.root / job / "sample.mp4").audio is not None
@@ -123,6 +130,17 @@ def test_two_visitors_make_two_avatars(visit, clip):
     wait_for(two, "#job", "Dora: reading the video")
     two.click("#stop-job")
     wait_for(two, "#job", "Dora: stopped")
+
+
+def test_a_full_queue_says_so_beside_the_video(visit, clip, workshop, monkeypatch):
+    monkeypatch.setattr(workshop.studio.queue, "max_waiting", 0)
+    page = visit()
+    open_section(page)
+    page.set_input_files("#portrait input[type=file]", clip)
+    page.wait_for_selector("#check .pgs-check >> visible=true", timeout=60_000)
+    page.check("#agreed input")
+    page.click("#start:not([disabled])")
+    page.wait_for_selector("text=The queue is full (0 avatars wait, at most 0); try again later.")
 
 
 def test_the_keyboard_is_enough(visit, clip):

@@ -214,6 +214,24 @@ def test_the_worker_ends_with_the_page(shop, tmp_path):
 
 
 @pytest.mark.fault
+def test_a_killed_page_takes_its_worker_along_and_the_next_one_goes_on(shop):
+    """The page's process is killed, so that it cannot end its worker; another page takes the job up."""
+    job = shop.order()
+    page = multiprocessing.get_context("spawn").Process(target=workers.page, args=(shop.settings,))
+    page.start()
+    shop.wait_for_step(job, 3)
+    page.kill()
+    page.join()
+    time.sleep(1)
+    done = len(log_of(job))
+    time.sleep(1)
+    assert len(log_of(job)) == done < workers.STEPS
+    shop.supervised()
+    shop.wait_for(job, DONE)
+    assert len(check_log(job)) == 2
+
+
+@pytest.mark.fault
 def test_a_worker_is_started_by_hand(shop):
     """With the real job, whose video is no video."""
     job = shop.order()

@@ -106,6 +106,14 @@ def training_a_clip(settings: WorkerSettings) -> None:
     worker.serve(settings)
 
 
+def page(settings: WorkerSettings) -> None:
+    """What keeps a worker going, and nothing else of a page."""
+    from hub.jobs.supervisor import Supervisor
+
+    Supervisor(settings, counting)
+    time.sleep(3600)
+
+
 def idle(settings: WorkerSettings) -> None:
     """A worker that takes no job."""
     time.sleep(3600)

@@ -174,7 +174,7 @@ def footer() -> str:
     return (
         '<footer class="pgs-footer"><span>Apache-2.0 · sample people do not exist, CC0 · '
         "method: <cite>PGSTalker</cite>, arXiv 2509.16922</span><span>Seen a video of yourself that you did not agree "
-        "to? Tell whoever runs this page: it can be traced by its content credentials.</span></footer>"
+        "to? Tell whoever runs this page: its label and credentials say that it was generated.</span></footer>"
     )
 
 

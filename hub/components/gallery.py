@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 
 from hub.jobs import Gallery, Sitter
 
@@ -11,10 +12,15 @@ SIDE_PX = 144
 
 
 def gallery_style(gallery: Gallery) -> str:
-    """The style that puts each avatar's picture over its choice in #who; an avatar lent later has none."""
+    """The style that puts each avatar's picture over its choice in #who."""
+    return portraits_style(gallery.sitters.values())
+
+
+def portraits_style(sitters: Iterable[Sitter]) -> str:
+    """The same for some avatars: one that joins the list later brings its own."""
     rules = "".join(
         f'#who label:has(input[value="{sitter.id}"])::before{{background-image:url({portrait(sitter)})!important}}'
-        for sitter in gallery.sitters.values()
+        for sitter in sitters
         if sitter.id.replace("-", "").replace("_", "").isalnum()
     )
     return f"<style>{rules}</style>"

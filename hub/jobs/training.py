@@ -70,12 +70,17 @@ def make_avatar(job: JobFolder, device: str, look: Callable[[], None]) -> None:
     job.tidy()
 
 
+def shelf_name(job_id: str) -> str:
+    """The folder's name on the shelf, which does not tell the job's id."""
+    return f"avatar-{hashlib.sha256(job_id.encode()).hexdigest()[:8]}"
+
+
 def put_on_shelf(job: JobFolder, shelf: Path) -> None:
-    """A copy under a name that does not tell the job's id; the same one however often it is made."""
+    """A copy of the finished avatar; nothing where there is one already."""
     from pgstalker.avatar.format import CONFIG
     from pgstalker.files import hidden_beside
 
-    target = shelf / f"avatar-{hashlib.sha256(job.id.encode()).hexdigest()[:8]}"
+    target = shelf / shelf_name(job.id)
     if target.exists() or not _is_avatar(job.avatar):
         return
     shelf.mkdir(parents=True, exist_ok=True)

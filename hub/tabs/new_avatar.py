@@ -20,9 +20,10 @@ from typing import Any
 import gradio as gr
 
 from hub import job_messages, messages
+from hub.components import portraits_style
 from hub.jobs import Gallery, JobView, Order, Studio
 from hub.jobs.folder import MAX_TITLE
-from hub.jobs.training import check_installed
+from hub.jobs.training import check_installed, shelf_name
 from pgstalker.errors import PgsError
 from pgstalker.files import replacing
 
@@ -54,6 +55,7 @@ class Shown:
     seen: Any = field(default_factory=gr.skip)
     timer: Any = field(default_factory=gr.skip)
     who: Any = field(default_factory=gr.skip)
+    portrait: Any = field(default_factory=gr.skip)
     trouble: Any = field(default_factory=gr.skip)
 
     def __iter__(self):
@@ -179,17 +181,20 @@ class Maker:
             watched=view.id, seen=look, timer=gr.Timer(active=not view.state.is_over), trouble="",
         )  # fmt: skip
         if view.sample is not None:
-            video, avatar = self._servable(view)
+            (video, avatar), (who, portrait) = self._servable(view), self.join(view)
             news = replace(
                 news, sample=gr.update(value=video, visible=True), download=gr.update(value=avatar, visible=True),
-                who=self.choices(view),
+                who=who, portrait=portrait,
             )  # fmt: skip
         return tuple(news)
 
-    def choices(self, view: JobView) -> Any:
-        """The list of who speaks with this visitor's avatar in it, chosen."""
-        shelf = [(sitter.title, sitter.id) for sitter in self.gallery.sitters.values()]
-        return gr.update(choices=[*shelf, (view.order.title or "Your avatar", view.id)], value=view.id, visible=True)
+    def join(self, view: JobView) -> tuple[Any, str]:
+        """The list of who speaks with this visitor's avatar in it, chosen, and the style that gives it its picture."""
+        shelf = self.gallery.sitters
+        sitter = shelf.get(shelf_name(view.id)) or self.gallery.sitter(view.id)
+        everybody = {**shelf, sitter.id: sitter}
+        choices = [(each.title, each.id) for each in everybody.values()]
+        return gr.update(choices=choices, value=sitter.id, visible=True), portraits_style([sitter])
 
     def stop(self, job_id: str) -> tuple:
         self._try(self.studio.stop, job_id)
@@ -302,6 +307,7 @@ def _job(maker: Maker, form: dict[str, Any], who: gr.Radio, section: gr.Accordio
             download = gr.DownloadButton("Download the avatar", visible=False, elem_id="take-avatar", **small)
             again = gr.Button("Make another one", elem_id="another", **small)
     trouble = gr.HTML("", padding=False, elem_id="job-trouble")
+    portrait = gr.HTML("", padding=False)
     with gr.Row(equal_height=False, elem_classes="pgs-find"):
         number = gr.Textbox(
             label="Job number", placeholder="paste the number of a job to see it again", info=job_messages.KEEP,
@@ -311,7 +317,7 @@ def _job(maker: Maker, form: dict[str, Any], who: gr.Radio, section: gr.Accordio
     timer = gr.Timer(LOOK_EVERY_S, active=False)
     outputs = [
         form["form"], job, headline, picture, course, sample, download, stop, resume, watched, seen, timer, who,
-        trouble,
+        portrait, trouble,
     ]  # fmt: skip
     started = form["start"].click(
         maker.train, form["order"], ticket, validator=maker.validate, api_name="train", show_progress="minimal",

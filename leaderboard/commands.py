@@ -13,6 +13,7 @@ from pgstalker.command_line import pairs
 from pgstalker.errors import ConfigError, PgsError
 
 if TYPE_CHECKING:
+    from leaderboard.regenerate import Engine
     from leaderboard.tasks import Places
     from leaderboard.verify import Verdict
 
@@ -96,8 +97,15 @@ class Regenerate:
     """These rows only; else each method as it is, and with the board's variants."""
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    engine: Literal["processes", "here"] = "processes"
-    """processes: each stage in one of its own. here: all in this one, memory unmeasured."""
+    engine: Literal["processes", "here", "ray"] = "processes"
+    """processes: each stage in one of its own. here: all in this one, memory unmeasured. ray: cells on the machines of
+    a Ray cluster, which all see this folder."""
+    ray: str | None = None
+    """The address of the cluster's head, or auto; a cluster on this machine alone where none is given."""
+    gpus: float = 0.0
+    """GPUs that a cell holds on the cluster; 0.5 lets two share one."""
+    experiments: bool = False
+    """Run the experiments too, on the same clips."""
     report: bool = True
     """Write the report too."""
     work: Path = WORK
@@ -105,6 +113,7 @@ class Regenerate:
 
     def run(self) -> None:
         from leaderboard.board import write_board
+        from leaderboard.ray_engine import RayEngine
         from leaderboard.regenerate import BOARD_DATASETS, Wish, one_by_one, regenerate
 
         wish = Wish(
@@ -119,13 +128,33 @@ class Regenerate:
             switches=pairs(self.switches) if self.switches else None,
         )
         places = _places(self.work, self.results)
-        outcomes = regenerate(wish, places, one_by_one, isolated=self.engine == "processes", say=_say)
+        engine: Engine = RayEngine(self.ray, gpus=self.gpus) if self.engine == "ray" else one_by_one
+        outcomes = regenerate(wish, places, engine, isolated=self.engine != "here", say=_say)
+        if self.experiments:
+            self._conduct(places, engine)
         print(write_board(self.results))
         if self.report and self.results == RESULTS:
             _write_report(self.results)
         failed = [outcome for outcome in outcomes if outcome.record is None]
         if failed:
             raise Unfinished(f"{len(failed)} of {len(outcomes)} cells are blank; the lines above and the board say why")
+
+    def _conduct(self, places: Places, engine: Engine) -> None:
+        from leaderboard.experiments import Context, Settings, conduct, discover
+        from leaderboard.regenerate import BOARD_DATASETS
+
+        settings = Settings(
+            preset=self.preset,
+            clips=self.clips,
+            datasets=self.dataset or BOARD_DATASETS,
+            size=self.size,
+            steps=self.steps,
+            seed=self.seed,
+            device=self.device,
+        )
+        context = Context(settings, places, self.results, self.engine != "here", engine, _say)
+        for experiment in discover().values():
+            print(conduct(experiment, context), flush=True)
 
 
 @dataclass

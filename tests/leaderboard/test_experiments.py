@@ -165,7 +165,7 @@ def test_a_clip_as_filmed_and_made_worse(context):
     rows = {row["condition"]: row for row in told(context, "real_world")["table"]}
     assert list(rows) == ["as filmed", "light", "noise", "codec", "shake"]
     assert "tracks would not fit a shake" in rows["shake"]["failed"]
-    assert rows["noise"]["psnr"] < rows["as filmed"]["psnr"] - 2, "noise cannot be learnt"
+    assert rows["noise"]["psnr"] < rows["as filmed"]["psnr"] - 0.5, "noise cannot be learnt"
 
 
 def test_speed_of_benches_and_of_records(context, monkeypatch, tmp_path):

@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     arguments = parser.parse_args()
     subject = Subject.load(arguments.subject)
-    result = {"clip": subject.manifest["source"]["name"], "audio": arguments.audio, "epochs": arguments.epochs}
+    result = {"clip": arguments.subject.stem, "audio": arguments.audio, "epochs": arguments.epochs}
     print(json.dumps(result | measure(subject, arguments.audio, arguments.epochs, arguments.sounds)))
 
 

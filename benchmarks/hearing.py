@@ -188,7 +188,7 @@ def main() -> None:
     arguments = parser.parse_args()
     subject, started = Subject.load(arguments.subject), time.monotonic()
     result = {
-        "clip": subject.manifest["source"]["name"],
+        "clip": arguments.subject.stem,
         **{k: v for k, v in vars(arguments).items() if k != "subject"},
     }
     result |= measure(subject, arguments.audio, arguments.seeds, arguments.attention_frames, arguments.epochs)

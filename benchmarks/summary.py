@@ -108,6 +108,43 @@ def truth_table(paths: list[Path]) -> str:
     return "Tracking against exact truth (`benchmarks/tracking_truth.py`):\n\n" + "\n".join(lines)
 
 
+HEARING_COLUMNS = ("clip", "hears with", "frames judged", "lip opening, r", "amplitude", "closure F1 (chance)")
+
+
+def hearing_table(paths: list[Path]) -> str:
+    """What hearing.py printed: every frame by members that never saw it, and the held-out part as a stream hears it."""
+    lines = ["| " + " | ".join(HEARING_COLUMNS) + " |", "|---" * len(HEARING_COLUMNS) + "|"]
+    for path in paths:
+        run = json.loads(path.read_text())
+        ways = {"all, cross-validated": run["cross_validated"], "held out": run["held_out"]["own"]}
+        ways |= {"held out, streamed": run["held_out"]["stream"]} if "stream" in run["held_out"] else {}
+        for way, of in ways.items():
+            r, amplitude, closure = (_with_interval(of, name) for name in ("r", "amplitude", "closure_f1"))
+            closure = f"{closure} ({of['closure_chance']:.2f})"
+            lines.append(f"| {run['clip']} | {run['audio']} | {of['frames']}, {way} | {r} | {amplitude} | {closure} |")
+    title = (
+        "Hearing alone, nothing drawn (`benchmarks/hearing.py`; in brackets 95 % intervals over blocks of a second):"
+    )
+    return title + "\n\n" + "\n".join(lines)
+
+
+def _with_interval(figures: dict, name: str) -> str:
+    low, high = figures[f"{name}_interval"]
+    return f"{figures[name]:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def cross_table(paths: list[Path]) -> str:
+    """What cross_speaker.py printed: a row per sound."""
+    lines = ["| hearing of | sound | judged by | r (chance) | agrees | amplitude |", "|---" * 6 + "|"]
+    for path in paths:
+        run = json.loads(path.read_text())
+        for name, of in run["sounds"].items():
+            figures = f"{of['r']:.2f} ({of['null']:.2f}) | {'yes' if of['agrees'] else 'no'} | {of['amplitude']:.2f}"
+            lines.append(f"| {run['clip']}, {run['audio']} | {name} | {of['reference']} | {figures} |")
+        lines.append(f"| {run['clip']}, {run['audio']} | all | | | {run['agree_share']:.0%} | |")
+    return "Other people's speech (`benchmarks/cross_speaker.py`):\n\n" + "\n".join(lines)
+
+
 def table() -> str:
     """The whole table, a part per machine."""
     parts = []
@@ -115,8 +152,9 @@ def table() -> str:
         found = [line for path in sorted(machine.glob("fidelity_*.json")) for line in rows(path)]
         parts.append(f"On {machine.name.replace('-', ' ')}:\n\n" + "\n".join([HEADER, *found]))
         parts += [speed_table(path) for path in sorted(machine.glob("bench_*.jsonl"))]
-        if truths := sorted(machine.glob("tracking_truth_*.json")):
-            parts.append(truth_table(truths))
+        for name, of in {"tracking_truth": truth_table, "hearing": hearing_table, "cross_speaker": cross_table}.items():
+            if results := sorted(machine.glob(f"{name}_*.json")):
+                parts.append(of(results))
     return "\n\n".join(parts)
 
 

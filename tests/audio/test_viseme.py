@@ -83,6 +83,18 @@ def test_the_look_ahead_is_what_it_says(kind):
     assert np.abs(features.extract(loud, 75, statistics) - before)[frame + 1 :].max() > 0.1
 
 
+@pytest.mark.parametrize("frame", [3, 30, 47])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_impulse_lands_in_its_video_frame(kind, frame):
+    """Loudness in the frame's own four columns: of the ear the last four, of mel those in the middle."""
+    features, sound = create_features(kind), np.zeros(2 * SAMPLE_RATE_HZ, np.float32)
+    sound[frame * FRAME_SAMPLES + FRAME_SAMPLES // 2] = 1.0
+    heard = features.extract(sound, 50, features.measure(speech(2.0)))
+    loud = heard[:, -4:, -1] if kind == "viseme" else heard[:, 8:12, :CHANNELS].mean(2)
+    excess = (loud - loud.min()).sum(1)
+    assert excess.argmax() == frame and excess[frame] > 0.9 * excess.sum()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_whole_is_its_frames(kind):
     """extract listens once to all; a stream to each frame's surroundings."""

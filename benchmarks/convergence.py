@@ -14,6 +14,7 @@ import json
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,25 +56,23 @@ def point(chosen: Method, subject: Path, request: TrainingRequest) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         learnt = chosen.train(subject, Path(folder) / "model", request, lambda *_: None)
         figures = judge(learnt, Performance.of(Subject.load(subject)))
-    return {"steps": learnt.provenance["steps"], "seconds": learnt.provenance["seconds"], **figures}
+    return {name: learnt.provenance[name] for name in ("size", "steps", "seconds")} | figures
 
 
 def curve(chosen: Method, subject: Path, request: TrainingRequest, budgets: list[float]) -> dict[str, Any]:
     """The points of a method, and the floor."""
     from benchmarks.pace import lengths
 
-    size, steps = lengths(chosen)[request.preset]
-    still = point(method("still-frame"), subject, TrainingRequest(preset=request.preset))
+    steps = lengths(chosen)[request.preset][1]
+    still = point(method("still-frame"), subject, replace(request, switches={}))
     points = []
     for budget in budgets:
-        asked = TrainingRequest(request.preset, steps=round(steps * budget), switches=request.switches)
-        points.append({"budget": budget, **point(chosen, subject, asked)})
+        points.append({"budget": budget, **point(chosen, subject, replace(request, steps=round(steps * budget)))})
         print(json.dumps(points[-1]), file=sys.stderr, flush=True)
     return {
         "method": chosen.id,
         "subject": subject.name,
         "preset": request.preset,
-        "size": size,
         "set": dict(request.switches),
         "still_frame_db": still["whole_db"],
         "points": points,
@@ -84,7 +83,7 @@ def plot(result: dict[str, Any]) -> str:
     """The curve as an SVG picture: budget across, PSNR of whole frames up, the floor dashed."""
     across = [p["budget"] for p in result["points"]]
     up = [p["whole_db"] for p in result["points"]]
-    low, high = min([*up, result["still_frame_db"]]) - 0.5, max(up) + 0.5
+    low, high = min([*up, result["still_frame_db"]]) - 0.5, max([*up, result["still_frame_db"]]) + 0.5
 
     def x(budget: float) -> float:
         return MARGIN + budget / max(across) * (WIDTH - 2 * MARGIN)

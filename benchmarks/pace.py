@@ -5,7 +5,9 @@
 All methods that learn are trained side by side in one process, taking turns of about half a second, so that a machine
 that others use too slows all alike. Whole runs are timed, at 256 px (presets quick and compare) and at 512 px
 (default), not one stage: each method's steps cost differently from stage to stage. --shares shortens the runs at the
-two sizes, schedules and all. What comes once (reading the subject, hearing, saving) is counted apart.
+two sizes, schedules and all: density control then acts as often in fewer steps, so that the Gaussians are as many. What
+comes once (reading the subject, hearing, saving) is counted apart. --out is added to: what is there of other methods
+stays.
 """
 
 from __future__ import annotations
@@ -20,12 +22,17 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, from anywhere
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # run as a file, from anywhere
 
+from leaderboard.source import commit
+from pgstalker.gaussians.density import DensityControl
 from pgstalker.method import Method, TrainingRequest, discover
+from pgstalker.training import trainer
 from pgstalker.training.presets import PRESETS
 
 MEASURED = {256: ("quick", "compare"), 512: ("default",)}
@@ -127,12 +134,19 @@ def measure(methods: list[Method], subject: Path, shares: dict[int, float]) -> d
             name: TrainingRequest(preset=presets[0], size=size, steps=count, device="cpu")
             for name, count in steps.items()
         }
+        trainer.DensityControl = partial(DensityControl, every=max(1, round(DensityControl.every * shares[size])))
         clocks = side_by_side(methods, subject, requests)
         paces = {name: clock.pace() | {"timed_steps": steps[name]} for name, clock in sorted(clocks.items())}
         result["paces"][str(size)] = paces
         for preset in presets:
             result["steps"][preset] = matched(paces, PRESETS[preset].steps)
     return result
+
+
+def added(before: dict[str, Any], run: dict[str, Any]) -> dict[str, Any]:
+    """A file {"runs": [...], "steps": {preset: {method: steps}}} and one more run, whose steps replace older ones."""
+    steps = {preset: before["steps"].get(preset, {}) | counts for preset, counts in run["steps"].items()}
+    return {"runs": [*before["runs"], run], "steps": steps}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pgstalker.models.config import SWITCHES
 if TYPE_CHECKING:
     from pgstalker.models.head import HeadOnTorso
 
-LENGTHS = {"quick": (256, 3000), "compare": (256, 7000), "default": (512, 5000), "paper": (512, 110_000)}
+LENGTHS = {"quick": (256, 5150), "compare": (256, 11_350), "default": (512, 7300), "paper": (512, 110_000)}
 """px and steps. paper: 50,000 of the mouth, 50,000 of the face, 10,000 of both; the others take as long as
 pgstalker's of that name (benchmarks/pace.py)."""
 
@@ -54,6 +54,8 @@ METHOD = Method(
         "rates are PGSTalker's, which suit short runs; positions fall to a hundredth and the rest to a tenth within a "
         "branch, without the step down that the repository's schedule makes when LPIPS sets in",
         "schedules are shares of the steps: 5/11 mouth, 5/11 face, 1/11 both, each branch still for its first 6 %",
+        "the face's steps that are blind to hair are blind to the background behind it as well: in short runs the rim "
+        "of the hair would not grow back",
         "what is divided leaves a parent and a child, both 1.6 times smaller, of small ones too; the number of "
         "Gaussians is capped as PGSTalker's is",
         "the regions of attention are weighed by each Gaussian's share of the pixels, which is the gradient of the "

@@ -140,7 +140,9 @@ class TalkingGaussianLearner(Splatting):
         head, hair = is_any(labels, HEAD), labels == Label.HAIR
         is_blind_to_hair = not is_static and share < HAIR_UNTIL and self.step_number % HAIR_EVERY > 0
         target = self._behind(self.data.picture(frame, self.device), head & ~hair if is_blind_to_hair else head)
-        image = self._behind(rendering.image, ~hair) if is_blind_to_hair else rendering.image
+        # blind to the background too: else the hair's rim is pushed inwards six times for once that it is pulled out
+        blind = hair | (labels == Label.BACKGROUND)
+        image = self._behind(rendering.image, ~blind) if is_blind_to_hair else rendering.image
         loss = photometric(image, target, self.everywhere)
         if not is_static:
             loss = loss + ALPHA * _filled(rendering.alpha, head) + MOTION * self._effort(moved)

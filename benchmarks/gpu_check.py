@@ -6,6 +6,7 @@
                this device's kind and puts them there, packed in parts, to be carried to the next machine
     parity     the CUDA tests
     fidelity   trains the subject at 512 px, renders its held-out part: seconds, PSNR, peak memory
+    nerf       trains er-nerf on the subject at 512 px, renders its held-out part: frames a second, PSNR, peak memory
     bench      python -m pgstalker bench --device cuda
 
 The device machine needs torch, nvcc, pytest and this working tree; build comes first whatever the stages are.
@@ -31,8 +32,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-STAGES = ("parity", "fidelity", "bench")
-PARITY = ("tests/rendering/test_gsplat.py", "tests/models/test_playing_cuda.py")
+STAGES = ("parity", "fidelity", "nerf", "bench")
+PARITY = ("tests/rendering/test_gsplat.py", "tests/models/test_playing_cuda.py", "tests/nerf/test_cuda.py")
+NERF_STEPS, NERF_FRAMES = 3000, 100
 PART_BYTES = 15 << 20
 LIBRARY = "csrc.so"
 """gsplat looks for a compiled module of that name in its own folder before it compiles anything."""
@@ -54,9 +56,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(words)
     if given.wheels is not None and not list(given.wheels.glob("*.whl")):
         parser.error(f"--wheels {given.wheels}: no .whl file is in that folder")
-    if "fidelity" in given.stages:
+    if learning := [stage for stage in given.stages if stage in ("fidelity", "nerf")]:
         if given.subject is None:
-            parser.error("fidelity needs --subject; or leave it out: --stages parity bench")
+            parser.error(f"{learning[0]} needs --subject; or leave it out: --stages parity bench")
         if not (given.subject / "subject.json").is_file():
             parser.error(f"--subject {given.subject}: no prepared subject (it has no subject.json)")
     if "bench" in given.stages and not (given.avatar / "config.json").is_file():
@@ -211,6 +213,46 @@ def fidelity(subject_folder: Path, preset: str) -> dict[str, Any]:
     return result
 
 
+def nerf(subject_folder: Path) -> dict[str, Any]:
+    """Train er-nerf at 512 px, and time whole frames: true torso to the device, drawn, back as uint8."""
+    import numpy as np
+    import torch
+
+    from pgstalker.measures import psnr
+    from pgstalker.method import Performance, TrainingRequest, method
+    from pgstalker.subject import Subject
+
+    torch.cuda.reset_peak_memory_stats()
+    request, started = TrainingRequest(preset="default", steps=NERF_STEPS, size=512, device="cuda"), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        learnt = method("er-nerf").train(subject_folder, Path(folder) / "er-nerf", request, lambda *_: None)
+    result: dict[str, Any] = {"subject": subject_folder.name, "steps": NERF_STEPS}
+    result["train_seconds"] = round(time.monotonic() - started, 1)
+    result["peak_memory_mb"] = torch.cuda.max_memory_allocated() // 2**20
+    held_out = Performance.of(Subject.load(subject_folder))
+    scores = [psnr(image, truth) for image, truth in zip(learnt.render(held_out), held_out.pictures(512), strict=True)]
+    result["psnr_db"] = round(float(np.mean(scores)), 2)
+    return result | {"frames_per_second": round(nerf_speed(learnt.talker, held_out), 1)}
+
+
+def nerf_speed(talker: Any, performance: Any) -> float:
+    """Frames a second that a NerfTalker draws over a background, the copies to and from the device included."""
+    import numpy as np
+    import torch
+
+    codes = talker.ear.listen(performance.samples, performance.recording_frames, performance.is_own)
+    background = np.zeros((talker.size, talker.size, 3), np.uint8)
+    numbers, started = range(NERF_FRAMES + 10), 0.0
+    for number in numbers:
+        if number == 10:
+            torch.cuda.synchronize()
+            started = time.perf_counter()
+        place = number % len(performance)
+        code, pose = codes[performance.moments[place]], performance.camera_from_head[place]
+        talker.draw(pose, code, float(performance.eyes[place]), background).cpu()
+    return NERF_FRAMES / (time.perf_counter() - started)
+
+
 def speed(avatar: Path, seconds: float) -> list[dict[str, Any]]:
     """The rows of `bench --device cuda`."""
     from pgstalker.performance import BenchRequest, bench
@@ -250,6 +292,7 @@ def main() -> int:
     measures: dict[str, Callable[[], Any]] = {
         "parity": parity,
         "fidelity": lambda: fidelity(given.subject, given.preset),
+        "nerf": lambda: nerf(given.subject),
         "bench": lambda: speed(given.avatar, given.seconds),
     }
     for stage in [] if result["build"]["unusable"] else given.stages:

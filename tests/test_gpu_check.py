@@ -37,7 +37,7 @@ def words(folders: Path, **changes: str | None) -> list[str]:
 
 def test_a_right_command_line_is_taken(program, folders):
     given = program.arguments(words(folders))
-    assert given.subject == folders / "subject" and given.stages == ["parity", "fidelity", "bench"]
+    assert given.subject == folders / "subject" and given.stages == ["parity", "fidelity", "nerf", "bench"]
     assert (given.preset, given.jobs) == ("default", 16)
     assert program.arguments([*words(folders, subject=None), "--stages", "parity", "bench"]).subject is None
 

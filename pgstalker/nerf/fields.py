@@ -6,8 +6,9 @@ and of a code of the frame. All networks are without biases.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,16 @@ class Sampled(NamedTuple):
     densities: Tensor
     colours: Tensor
     extras: Tensor
+
+
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Around networks: on CUDA half floats while playing, and in training bfloat16, whose range needs no scaling,
+    where the device has it. Places and light stay outside it."""
+    if device.type != "cuda":
+        return nullcontext()
+    if not torch.is_grad_enabled():
+        return torch.autocast("cuda", torch.float16)
+    return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
 
 
 def layers(*widths: int) -> nn.Sequential:

@@ -65,7 +65,7 @@ class Grid(nn.Module):
         self.layout = layout
         rows = layout.rows()
         starts = [0, *itertools.accumulate(rows)]
-        self.table = nn.Parameter(torch.empty(starts[-1], layout.channels).uniform_(-START, START))
+        self.table = nn.Parameter(torch.empty(layout.channels, starts[-1]).uniform_(-START, START))
         for name, values in (("cells", layout.cells()), ("sides", layout.sides()), ("starts", starts[:-1])):
             self.register_buffer(name, torch.tensor(values), persistent=False)
 
@@ -86,14 +86,13 @@ def read_reference(grid: Grid, x: Tensor) -> Tensor:
     place = x.to(grid.table).clamp(0, 1)[:, None, :] * grid.cells[:, None]
     low = place.detach().floor().clamp(max=(grid.cells[:, None] - 1).to(place)).long()
     share = place - low
-    features = grid.table.new_zeros(*low.shape[:2], grid.layout.channels)
+    features = grid.table.new_zeros(grid.layout.channels, *low.shape[:2])
     for corner in itertools.product((0, 1), repeat=grid.layout.dimensions):
         offset = torch.tensor(corner, device=low.device)
         weight = torch.where(offset.bool(), share, 1 - share).prod(-1)
         rows = _rows(grid, low + offset)
-        picked = grid.table.index_select(0, rows.view(-1)).view(*rows.shape, -1)
-        features = features + weight[..., None] * picked
-    return features.flatten(1)
+        features = features + weight * grid.table.index_select(1, rows.view(-1)).view(-1, *rows.shape)
+    return features.permute(1, 2, 0).flatten(1)
 
 
 def _rows(grid: Grid, corner: Tensor) -> Tensor:

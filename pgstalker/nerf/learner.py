@@ -186,13 +186,11 @@ class NerfLearner:
         control = self.talker.control(code, self.session.data.drive.eyes[frame], frame)
         offsets = torch.from_numpy(rng.random(len(batch.pixels), np.float32)).to(self.device)
         is_exploring = self.talker.head.is_exploring(self.step_number, share)
-        is_half = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=is_half):
-            rays = cast(batch.pixels, self.talker.camera, self.poses[frame])
-            shaded = self.talker.head.shade(rays, control, offsets, is_exploring)
-            loss, error = self._loss(batch, shaded, share)
-            if self.talker.torso is not None:
-                loss = loss + self._torso_loss(frame, control, rng)
+        rays = cast(batch.pixels, self.talker.camera, self.poses[frame])
+        shaded = self.talker.head.shade(rays, control, offsets, is_exploring)
+        loss, error = self._loss(batch, shaded, share)
+        if self.talker.torso is not None:
+            loss = loss + self._torso_loss(frame, control, rng)
         wanted = [*self.parameters, code]
         gradients = list(torch.autograd.grad(loss / recipe.frames, wanted, allow_unused=True))
         return _Part(gradients, float(loss.detach()), float(error), shaded)

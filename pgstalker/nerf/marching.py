@@ -62,11 +62,17 @@ def crossing(rays: Rays, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
 def march_torch(rays: Rays, occupancy: Occupancy, cells: Tensor, step_cm: float, offsets: Tensor, most: int) -> Steps:
     """march() with whole arrays, for any device."""
     near, far = crossing(rays, occupancy.low, occupancy.high)
-    longest = float(torch.linalg.norm(occupancy.high - occupancy.low))
-    number = torch.arange(math.ceil(longest / step_cm) + 1, device=near.device)
-    at = near[:, None] + (number + offsets[:, None]) * step_cm
-    points = rays.origin + rays.directions[:, None] * at[..., None]
-    is_hit = cells.view(-1)[occupancy.cell_of(points)] & (at < far[:, None])
+    longest = max(float((far - near).amax()), step_cm) if len(near) else step_cm
+    at = (
+        near[:, None]
+        + (torch.arange(math.ceil(longest / step_cm) + 1, device=near.device) + offsets[:, None]) * step_cm
+    )
+    is_hit, cell = at < far[:, None], torch.zeros_like(at, dtype=torch.int32)
+    for axis in range(3):
+        scale = occupancy.cells / (occupancy.high[axis] - occupancy.low[axis])
+        place = rays.origin[axis] + rays.directions[:, axis, None] * at - occupancy.low[axis]
+        cell = cell * occupancy.cells + (place * scale).int().clamp_(0, occupancy.cells - 1)
+    is_hit &= cells.view(-1)[cell.long()]
     rank = is_hit.cumsum(1) - 1
     total = rank[:, -1] + 1
     of = total.clamp(min=most)[:, None]

@@ -75,11 +75,7 @@ class NerfTalker(nn.Module):
                     flat[indices[part]] = colours + (1 - opacity[:, None]) * flat[indices[part]]
 
         chunks = -(-len(indices) // rays_at_once)
-        if self.device.type == "cuda":
-            with torch.autocast("cuda", torch.float16):
-                work(0, chunks)
-        else:
-            share(work, chunks, parts_per_thread=8)
+        share(work, chunks, parts_per_thread=8) if self.device.type == "cpu" else work(0, chunks)
         return (picture.clamp(0, 1) * 255 + 0.5).to(torch.uint8)
 
     def _behind(self, pose: Tensor, control: Control) -> Tensor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from pgstalker.nerf.fields import Control, layers
+from pgstalker.nerf.fields import Control, half_precision, layers
 from pgstalker.nerf.grids import Grid, GridLayout
 from pgstalker.nerf.rays import pose_angles, waves
 from pgstalker.types import Camera
@@ -63,9 +63,11 @@ class TorsoField(nn.Module):
         numbers = (self._numbers(camera_from_head.to(places)) - self.mean) / self.spread
         octaves = ANCHOR_OCTAVES if self.pose == "anchors" else POSE_OCTAVES
         pose = waves(numbers.clamp(-2, 2) / 2, octaves).expand(len(places), -1)
-        offset = torch.tanh(self.bend(torch.cat([waves(places, PLACE_OCTAVES), pose], 1)).float()) * REACH
-        seen = self.plane(places + offset)
-        return torch.sigmoid(self.paint(torch.cat([seen, pose], 1)).float())
+        place = torch.cat([waves(places, PLACE_OCTAVES), pose], 1)
+        with half_precision(places.device):
+            offset = torch.tanh(self.bend(place).float()) * REACH
+            seen = self.plane(places + offset)
+            return torch.sigmoid(self.paint(torch.cat([seen, pose], 1)).float())
 
     def over(self, plate: Tensor, places: Tensor, camera_from_head: Tensor, control: Control) -> Tensor:
         """Colours [P, 3] of the torso over the plate's [P, 3]; what is said does not move it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from pgstalker.nerf.fields import Control
+from pgstalker.nerf.fields import Control, half_precision
 from pgstalker.nerf.marching import march, weigh
 from pgstalker.nerf.occupancy import Occupancy
 from pgstalker.nerf.rays import Rays, cast, pose_angles, waves
@@ -103,10 +103,11 @@ class CoarseAndFine(nn.Module):
         points = rays.origin + rays.directions[:, None] * at[..., None]
         x = ((points - box[0]) / (box[1] - box[0]) * 2 - 1).view(-1, 3)
         directions = rays.directions[:, None].expand_as(points).reshape(-1, 3)
-        densities, colours = network(x, directions, condition)
+        with half_precision(at.device):
+            densities, colours = network(x, directions, condition)
         lengths = torch.diff(at, dim=1, append=far[:, None]).clamp(min=0)
         weights, left = weigh(densities.view(at.shape), lengths)
-        shown = torch.einsum("rs,rsc->rc", weights, colours.view(*at.shape, 3))
+        shown = (weights[..., None] * colours.view(*at.shape, 3)).sum(1)
         return torch.cat([shown, 1 - left[:, None]], 1), weights
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from pgstalker.nerf.fields import FIELDS, Control
+from pgstalker.nerf.fields import FIELDS, Control, Sampled, half_precision
 from pgstalker.nerf.marching import march, weigh
 from pgstalker.nerf.occupancy import Occupancy
 from pgstalker.nerf.rays import Rays, harmonics
@@ -51,13 +51,19 @@ class Volume(nn.Module):
         options = dict(config["field"])
         self.field = FIELDS[options.pop("kind")](code, **options)
 
+    def _sample(self, points: Tensor, directions: Tensor, ray: Tensor, control: Control) -> Sampled:
+        """The field at points [N, 3] cm of the rays [N], which go in directions [R, 3]."""
+        x, sight = self.occupancy.within(points), harmonics(directions)[ray]
+        with half_precision(points.device):
+            return self.field(x, sight, control)
+
     def shade(self, rays: Rays, control: Control, offsets: Tensor, is_exploring: bool) -> Shaded:
         """For training: rays with samples at offsets [R] in [0, 1) of a step."""
         cells = self.occupancy.possible if is_exploring else self.occupancy.occupied
         steps = march(rays, self.occupancy, cells, self.step_cm, offsets, self.most)
         ray, slot = steps.places()
         points = rays.origin + rays.directions[ray] * steps.at[ray, slot][:, None]
-        sampled = self.field(self.occupancy.within(points), harmonics(rays.directions)[ray], control)
+        sampled = self._sample(points, rays.directions, ray, control)
         shape = len(rays), self.most
         densities = sampled.densities.new_zeros(shape).index_put((ray, slot), sampled.densities)
         weights, left = weigh(densities, steps.lengths)
@@ -82,13 +88,13 @@ class Volume(nn.Module):
             ray, slot = part.places(first, first + ROUND)
             directions = rays.directions[alive]
             points = rays.origin + directions[ray] * part.at[ray, slot][:, None]
-            sampled = self.field(self.occupancy.within(points), harmonics(directions)[ray], control)
+            sampled = self._sample(points, directions, ray, control)
             densities = torch.zeros(len(alive), ROUND, device=points.device)
             densities[ray, slot - first] = sampled.densities
             weights, left = weigh(densities, part.lengths)
             shares = torch.zeros(len(alive), ROUND, 3, device=points.device)
             shares[ray, slot - first] = sampled.colours
-            colours[alive] += light[alive, None] * torch.einsum("rs,rsc->rc", weights, shares)
+            colours[alive] += light[alive, None] * (weights[..., None] * shares).sum(1)
             light[alive] *= left
         return colours, 1 - light
 

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 1000), "compare": (256, 2200), "default": (512, 4000), "paper": (512, 250_000)}
-"""Side px and steps. paper: 200,000 for the head and 50,000 that look at lips too; the torso learns beside it."""
+LENGTHS = {"quick": (256, 1500), "compare": (256, 3400), "default": (512, 6000), "paper": (512, 250_000)}
+"""Side px and steps. paper: 200,000 for the head and 50,000 that look at lips too, the torso learns beside it; the
+others take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 LIPS_FROM = 0.8
 CPU_FRAMES, CPU_RAYS, PAPER_RAYS = 4, 512, 65_536
+PAPER_RATES, SHORT_RATES = (5e-3, 5e-4), (1e-2, 1e-3)
+"""Learning rates of grids and networks: the paper's, and ER-NeRF's, which learn a short run faster."""
 CPU_GRID = {"log2_rows": 14, "finest": 512}
 """On a CPU: as fine as its pictures are, and small enough for its cache."""
 
@@ -35,9 +38,10 @@ def configure(session: Session) -> dict[str, Any]:
 def build(session: Session, kept: dict[str, Any] | None) -> NerfLearner:
     from pgstalker.nerf.learner import Recipe, build_learner
 
+    is_short = session.options.preset != "paper"
     frames, rays = (CPU_FRAMES, CPU_RAYS) if session.device.type == "cpu" else (1, PAPER_RAYS)
-    recipe = Recipe(frames, rays, grid_rate=5e-3, network_rate=5e-4, lips_from=LIPS_FROM)
-    return build_learner(session, kept, configure, recipe)
+    grid_rate, network_rate = SHORT_RATES if is_short else PAPER_RATES
+    return build_learner(session, kept, configure, Recipe(frames, rays, grid_rate, network_rate, LIPS_FROM))
 
 
 def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> NerfPerformer:
@@ -70,7 +74,7 @@ METHOD = Method(
         "the last fifth of training looks at whole mouths every other step, as the paper's last 50,000 steps: with "
         "LPIPS where its weights are on this machine, else with structural similarity",
         "the torso is left to the true frames; torso=rendered trains the torso field beside the head, not after it",
-        "learning rates fall by a cosine; the codes of single frames are averaged for new ones",
+        "learning rates fall by a cosine, from twice the paper's but in the preset paper; frames' codes are averaged",
     ),
     train=train,
     load=load,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pgstalker.nerf.grids import Grid, GridLayout
 
 WIDTH, DIRECTION, APPEARANCE = 64, 16, 4
-DENSITY_SHIFT, DENSITY_MOST = -2.0, 7.0
+DENSITY_SHIFT, DENSITY_MOST = -1.0, 7.0
 """Of the logarithm of a density per cm: a new head is thin enough to see through."""
 PLANES = ((0, 1), (1, 2), (0, 2))
 

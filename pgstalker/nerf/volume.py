@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pgstalker.nerf.batches import Batch
 
 ROUND = 4
-LIGHT_LEAST = 1e-3
-"""Below it a ray ends; looked at after every ROUND samples."""
+LIGHT_LEAST = 1 / 255
+"""Below it, a step of a picture's values, a ray ends; looked at after every ROUND samples."""
 UPDATE_EVERY, EXPLORE_EVERY, WARM_SHARE = 16, 8, 0.1
 """Steps between looks at what is occupied; every so many steps all that is possible is sampled; the share of training
 in which nothing else is."""

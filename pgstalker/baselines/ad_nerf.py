@@ -64,7 +64,7 @@ METHOD = Method(
         "rays are sampled only where the training silhouettes allow a head, not between two fixed depths",
         "mel features and a small encoder of our own that attends to eight frames from the start, in place of "
         "DeepSpeech's with attention after 300,000 steps",
-        "a silhouette term (3e-3 of the squared error of opacity) and the gentle pull to clear opacities of the other "
+        "a silhouette term (squared error of opacity, times 0.01) and the gentle pull to clear opacities of the other "
         "NeRF methods here",
         "the torso is left to the true frames; torso=rendered trains the second pair of networks beside the first, not "
         "after it",

@@ -61,7 +61,7 @@ METHOD = Method(
         "before training; later those stay that samples reach the eye from (the paper's grid follows density alone)",
         "mel features and a small encoder of our own with attention over eight frames, in place of DeepSpeech's",
         "eye openness from landmarks in place of OpenFace's action unit",
-        "a silhouette term (3e-3 of the squared error of opacity) beside the paper's; no term that smooths attention",
+        "a silhouette term (squared error of opacity, times 0.01) beside the paper's; none that smooths attention",
         "each step draws rays on the head, in the mouth's box and round the head; on a CPU 4 frames of 512 rays, where "
         "the paper draws 65,536 of one",
         "the last fifth of training looks at whole mouths every other step, as the paper's last 25,000 steps: with "

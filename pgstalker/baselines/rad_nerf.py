@@ -66,7 +66,7 @@ METHOD = Method(
         "before training; later those stay that samples reach the eye from (the paper's grid follows density alone)",
         "mel features and a small encoder of our own with attention over eight frames, in place of a speech model's",
         "eye openness from landmarks in place of the area of the eye's outline",
-        "a silhouette term (3e-3 of the squared error of opacity) beside the paper's",
+        "a silhouette term (the squared error of opacity, times 0.01) beside the paper's",
         "each step draws rays on the head, in the mouth's box and round the head; on a CPU 4 frames of 512 rays, where "
         "the paper draws 65,536 of one",
         "on a CPU the grids have 512 cells a side at their finest and 16,384 rows a level, where the paper has "

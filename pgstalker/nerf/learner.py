@@ -35,7 +35,7 @@ from pgstalker.training.session import Build, Length, Session, train_method
 
 LAST_RATE, WARM_STEPS = 0.03, 15
 AVERAGE_FROM, AVERAGE_DECAY = 0.6, 0.997
-CRISP_WEIGHT, SILHOUETTE_WEIGHT = 1e-4, 3e-3
+CRISP_WEIGHT, SILHOUETTE_WEIGHT = 1e-4, 1e-2
 PATCH_SSIM_WEIGHT, PATCH_LPIPS_WEIGHT = 0.003, 0.01
 """Beside a squared error: what a mouth's patch is judged by in the last phase."""
 

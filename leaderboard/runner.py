@@ -9,13 +9,13 @@ import json
 import logging
 import os
 import resource
+import signal
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -91,16 +91,33 @@ def _here(name: str, whole: Run) -> None:
 
 def _apart(name: str, whole: Run) -> None:
     """A stage in a fresh process, whose greatest memory is noted with what the stage found."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_start, initargs=(os.getpid(),)) as pool:
-        try:
-            pool.submit(_measured, name, whole).result()
-        except BrokenProcessPool:
-            raise StageDied(f"its process died in the stage '{name}' (out of memory, or killed); run again") from None
+    context = get_context("spawn")
+    answers, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(name, whole, sender, os.getpid()))
+    process.start()
+    sender.close()
+    try:
+        error = answers.recv()
+    except EOFError:
+        raise StageDied(f"its process died in the stage '{name}' (killed, out of memory, or as said above)") from None
+    finally:
+        process.terminate()  # where this one was interrupted; else it has ended
+        process.join()
+    if error is not None:
+        raise error
 
 
-def _start(parent: int) -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+def _answer(name: str, whole: Run, sender: Connection, parent: int) -> None:
+    """The stage's process: sends None, or what the stage stumbled over."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C too, and ends it
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        _measured(name, whole)
+    except MISHAPS as error:
+        sender.send(error)
+    else:
+        sender.send(None)
 
 
 def _end_with(parent: int) -> None:

@@ -21,7 +21,7 @@ from leaderboard.runner import FAILURE, StageDied, _apart, run
 from leaderboard.stages import Run, judge
 from leaderboard.tasks import Places, Task
 from leaderboard.verify import rescore, retrain, verify
-from pgstalker.errors import ConfigError, PgsError
+from pgstalker.errors import AvatarError, ConfigError, PgsError
 from pgstalker.method import method
 
 ROOT = Path(__file__).parents[2]
@@ -139,14 +139,26 @@ def test_killed_half_way_it_goes_on_to_the_same_board(whole, wish, toons, tmp_pa
     assert untimed(compile_board(places.results)) == untimed(compile_board(whole[0].results))
 
 
-def test_a_stage_of_its_own_process_is_measured_and_its_death_is_told(copied, toons, monkeypatch):
+def test_a_stage_of_its_own_process_is_measured_and_its_mishaps_are_told(copied, toons):
     whole = Run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), copied)
     assert whole.stages["perform"]["speed"]["peak_memory_mb"] is None, "memory of several stages is nobody's"
     _apart("perform", whole)
     assert whole.stages["perform"]["speed"]["peak_memory_mb"] > 20
-    monkeypatch.setattr("leaderboard.runner._start", os._exit)
+    (whole.folder / "model" / "method.json").unlink()
+    with pytest.raises(AvatarError, match="holds no trained still-frame"):
+        _apart("perform", whole)
+
+
+class Fatal:
+    """Ends the process that it is sent to."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_the_death_of_a_stages_process_is_told():
     with pytest.raises(StageDied, match="its process died in the stage 'train'"):
-        _apart("train", whole)
+        _apart("train", Fatal())
 
 
 def test_records_are_never_overwritten(copied, toons):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,9 @@ def _experiment(folder: Path) -> dict:
     table = [{"fusion": "gated", "PSNR": 31.0}, {"fusion": "concat", "PSNR": 30.2}]
     about = {"id": "fusion", "title": "Fusion", "question": "What does gating add?"}
     return about | {"table": table, "plot": "plots/fusion.json"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

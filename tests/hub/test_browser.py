@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+
+from pgstalker.media import probe
+from tests.hub.boards import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +52,7 @@ def test_a_visitor_plays_the_sample_and_makes_a_video(visit):
 def test_choosing_another_avatar_changes_the_card(visit):
     page = visit()
     page.click("#who >> text=mine")
-    page.wait_for_function("document.querySelector('.pgs-card h3').innerText === 'mine'", timeout=10_000)
+    page.wait_for_selector(".pgs-card h3:has-text('mine')")
 
 
 def lines_of(page) -> list[str]:
@@ -164,3 +169,186 @@ def test_two_videos_of_one_s_own_are_compared_and_measured(visit, results):
     compared(page)
     page.click("#measure")
     page.wait_for_selector("#differences >> text=A better", timeout=60_000)
+
+
+# ---- Create, as visitors do
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Every frame takes its time, so that there is something to wait for and to stop."""
+    import pgstalker.avatar as library
+
+    render = library.render_audio
+
+    def crawl(*arguments, progress, cancelled, **options):
+        for frame in range(600):
+            if cancelled():
+                raise library.RenderCancelled("stopped")
+            progress("render", frame / 600, {"frame": frame, "of": 600})
+            if crawl.may_end:
+                return render(*arguments, progress=progress, cancelled=cancelled, **options)
+            time.sleep(0.05)
+        raise AssertionError("nobody let it end")
+
+    crawl.may_end = False
+    monkeypatch.setattr(library, "render_audio", crawl)
+    return crawl
+
+
+def ask(page, sound):
+    page.set_input_files("#voice input[type=file]", sound)
+    page.wait_for_function("/0:0[1-9]/.test(document.querySelector('#voice').innerText)")
+    page.check("#consent input")
+    page.click("#generate:not([disabled])")
+
+
+def says(page, text):
+    page.wait_for_function(f"document.querySelector('#status').innerText.includes({text!r})", timeout=60_000)
+
+
+def test_an_upload_becomes_a_talking_video_with_sound(visit, sounds, tmp_path):
+    page = visit()
+    ask(page, sounds["tone"])
+    says(page, "Done")
+    page.wait_for_selector("#compare-this >> visible=true")
+    with page.expect_download() as saved:
+        page.click("#save-receipt")
+    assert '"frames": 38' in saved.value.path().read_text()
+    source = page.evaluate("document.querySelector('#video video').currentSrc")
+    (tmp_path / "seen.mp4").write_bytes(page.request.get(source).body())
+    assert probe(tmp_path / "seen.mp4").audio is not None
+    page.click("#compare-this")
+    page.wait_for_selector("#own-a video")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("text", "cannot be read"),
+        ("silent", "is silent"),
+        ("short", "give at least 0.5 s of speech"),
+        ("long", "at most 3 s"),
+    ],
+)
+def test_every_bad_sound_is_told_beside_its_field(visit, sounds, name, sentence):
+    page = visit()
+    page.set_input_files("#voice input[type=file]", sounds[name])
+    page.wait_for_timeout(1500)
+    page.check("#consent input")
+    page.click("#generate:not([disabled])")
+    page.wait_for_selector(f"#voice >> text={sentence}")
+
+
+def test_without_a_voice_it_says_what_is_missing(visit):
+    page = visit()
+    page.check("#consent input")
+    page.click("#generate:not([disabled])")
+    page.wait_for_selector("#voice >> text=There is no sound yet")
+
+
+def test_stop_stops_and_the_next_one_works(visit, sounds, slow):
+    page = visit()
+    ask(page, sounds["tone"])
+    says(page, "Drawing the frames")
+    page.click("#stop")
+    says(page, "Stopped. Nothing was kept.")
+    slow.may_end = True
+    page.click("#generate")
+    says(page, "Done")
+
+
+def test_a_full_queue_says_so(chromium, services, sounds, slow):
+    from hub.app import build, launch
+
+    page, port = build(services, max_waiting=1), free_port()
+    launch(page, "127.0.0.1", port, live=services.live, block=False)
+    context = chromium.new_context()
+    try:
+        visitors = [context.new_page() for _ in range(3)]
+        for visitor in visitors:
+            visitor.goto(f"http://127.0.0.1:{port}/")
+            visitor.wait_for_function("window.pgsOpened")
+        ask(visitors[0], sounds["tone"])
+        says(visitors[0], "Drawing the frames")
+        ask(visitors[1], sounds["tone"])
+        visitors[1].wait_for_selector("text=/queue: 1/")
+        ask(visitors[2], sounds["tone"])
+        visitors[2].wait_for_selector("text=currently busy. Please try again")
+        slow.may_end = True
+        says(visitors[1], "Done")
+    finally:
+        slow.may_end = True
+        context.close()
+        page.close()
+
+
+def test_two_visitors_at_once_see_their_own(visit, sounds):
+    pages = [visit(), visit()]
+    for page in pages:
+        ask(page, sounds["tone"])
+    for page in pages:
+        says(page, "Done")
+    sources = [page.evaluate("document.querySelector('#video video').currentSrc") for page in pages]
+    assert len(set(sources)) == 2
+    pages[1].click("#who >> text=mine")
+    assert pages[0].inner_text(".pgs-card h3").startswith("Tiny")
+
+
+def test_the_keyboard_alone_makes_a_video(visit):
+    page = visit()
+    page.focus("#who input[value=mine]")
+    page.keyboard.press("Space")
+    page.wait_for_selector(".pgs-card h3:has-text('mine')")
+    page.focus("#who input[value=tiny]")
+    page.keyboard.press("Space")
+    page.wait_for_selector(".pgs-card h3:has-text('Tiny')")
+    page.focus("button:has-text('Take the sample voice')")
+    page.keyboard.press("Enter")
+    page.wait_for_function("/0:0[1-9]/.test(document.querySelector('#voice').innerText)")
+    page.focus("#consent input")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#generate:not([disabled])")
+    page.focus("#generate")
+    page.keyboard.press("Enter")
+    says(page, "Done")
+
+
+def test_what_is_drawn_fast_enough_plays_while_it_is_made(visit, sounds, monkeypatch):
+    """The growing file, whose jobs end at once here, is shown and left again for the finished one."""
+    from hub.tabs import create
+
+    monkeypatch.setattr(create, "is_ready", lambda job, pace: job.live.is_file())
+    page = visit()
+    ask(page, sounds["tone"])
+    says(page, "Done")
+    page.wait_for_selector("#video video >> visible=true")
+    page.wait_for_function("document.querySelector('#live video') === null")
+
+
+def test_a_video_is_judged_and_placed(visit, results):
+    clip = results.clips["drawn/one"]
+    page = visit("?tab=submit")
+    page.click("#judge")
+    page.wait_for_selector("#prediction >> text=drop it here")
+    page.set_input_files("#prediction input[type=file]", clip.videos["PGSTalker"])
+    page.wait_for_selector("#prediction video")
+    page.set_input_files("#truth input[type=file]", clip.truth)
+    page.wait_for_selector("#truth video")
+    page.click("#judge")
+    page.wait_for_selector("#scores td >> text=psnr ↑ dB", timeout=120_000)
+    with page.expect_download() as saved:
+        page.click("#save-record")
+    assert "pgstalker-eval/1" in saved.value.path().read_text()
+
+
+def test_a_submission_is_linted_on_the_page(visit):
+    page = visit("?tab=submit")
+    page.click("#lint")
+    page.wait_for_selector("text=no submission yet")
+    with page.expect_download(timeout=60_000) as saved:
+        page.click("#example")
+    page.set_input_files("#submission input[type=file]", saved.value.path())
+    page.wait_for_selector("#submission .file-preview")
+    page.click("#lint")
+    page.wait_for_selector("#rules li.met")

@@ -69,6 +69,7 @@ STANDS_ALONE = "Nobody else on the board has this clip, protocol and device, so 
 SUBMIT = """A submission is a zip of records and the lossless videos that they were made of. Every rule is
 checked here, by the same program as on the command line, and nothing is kept. Start from the
 example zip."""
+NO_GPU_MEMORY = "The GPU has no memory left; try again in a minute, or with a shorter sound"
 NO_RECEIPT = "Nothing was generated yet."
 SEED = "the same seed gives the same motion"
 SIZE = "of the video; frames are drawn at the avatar's own"
@@ -87,6 +88,8 @@ def error(problem: Exception) -> gr.Error:
     """One line for the visitor. What is not theirs to mend goes to the log under a number they can quote."""
     if isinstance(problem, PgsError):
         return gr.Error(html.escape(sentence(problem)), duration=None, title="That did not work", print_exception=False)
+    if type(problem).__name__ == "OutOfMemoryError":  # torch's, which the page does not load
+        return error(PgsError(NO_GPU_MEMORY))
     number = secrets.token_hex(3)
     log.error("error %s", number, exc_info=problem)
     return gr.Error(

@@ -26,6 +26,7 @@ NAMES = ("Method", "Dataset", "Protocol", "Device", "Source")
 """What tells one row from all others: the first two stand first in a table, the others last."""
 MADE = {"Size": "size", "Preset": "preset", "Kind": "kind"}
 GROUPS = {"fidelity": "Fidelity", "lip": "Lips", "sync": "Sync", None: "Other"}
+FIRST = ("psnr", "ssim", "lpips", "lmd", "sync_confidence", "sync_distance")
 SPEED = {"render_fps": "Frames/s drawn", "end_to_end_fps": "Frames/s in all", "first_frame_ms": "First frame, ms"}
 COST = {"train_seconds": "Training, s", "train_peak_memory_mb": "Training, MB", "gaussians": "Gaussians"}
 COLUMN_SETS = ("Fidelity", "Lips", "Sync", "Other", "Speed", "Cost")
@@ -57,8 +58,8 @@ class Results:
         board = _read(folder / "board.json")
         self.is_compiled = board is not None
         board = board or {}
-        self.rows: list[Row] = board.get("rows", [])
-        self.metrics: dict[str, dict] = board.get("metrics", {})
+        self.rows: list[Row] = sorted(board.get("rows", []), key=_standing)
+        self.metrics: dict[str, dict] = dict(sorted(board.get("metrics", {}).items(), key=_prominence))
         self.protocols: dict[str, dict] = board.get("protocols", {})
         self.experiments: list[dict] = board.get("experiments", [])
         self.made_by: dict[str, Any] = board.get("generated_by", {})
@@ -204,6 +205,20 @@ def _read(path: Path) -> dict | None:
     if board.get("schema") != SCHEMA:
         raise ConfigError(f"{path} is {board.get('schema')}, not {SCHEMA}; run: python -m leaderboard report")
     return board
+
+
+def _standing(row: Row) -> tuple:
+    """Rows of one table together, the best first, those that do not rank last."""
+    overall = row.get("overall")
+    return row["dataset"], row["protocol"], row.get("size") or 0, overall is None, overall or 0.0, row["title"]
+
+
+def _prominence(item: tuple[str, dict]) -> tuple:
+    """Figures of the whole picture before those of a part, and PSNR, SSIM and LPIPS before those of our own making."""
+    key, about = item
+    group = list(GROUPS).index(about.get("group")) if about.get("group") in GROUPS else len(GROUPS)
+    known = next((place for place, name in enumerate(FIRST) if key.startswith(name)), len(FIRST))
+    return group, about.get("region", "full") != "full", known
 
 
 def label(row: Row) -> str:

@@ -8,6 +8,8 @@ import gradio as gr
 
 from hub.results import ARROWS, Results
 from leaderboard.metrics import Metric, discover
+from pgstalker.method import Method
+from pgstalker.method import discover as discover_methods
 from pgstalker.provenance import ABOUT
 
 PROTOCOL = """
@@ -45,7 +47,9 @@ from gradio_client import Client, handle_file
 
 client = Client("{address}")
 video, receipt = client.predict("mira", handle_file("speech.wav"), True, api_name="/generate")
-record = client.predict(handle_file("mine.mp4"), handle_file("truth.mp4"), None, api_name="/score")
+record = client.predict(
+    prediction=handle_file("mine.mp4"), truth=handle_file("truth.mp4"), audio=None, api_name="/score"
+)
 board = client.predict(api_name="/leaderboard")
 ```
 
@@ -70,12 +74,32 @@ MODEL_CARD = """\
 
 def build(results: Results) -> None:
     """Lay out the tab inside a gr.Tab."""
+    gr.Markdown("## Methods", elem_classes="pgs-step")
+    gr.HTML(method_cards(), padding=False, elem_id="methods")
     gr.Markdown("## Figures", elem_classes="pgs-step")
     gr.HTML(metric_cards(), padding=False, elem_id="metrics")
     for title, text in (("Protocol", PROTOCOL), ("Data and licences", DATA), ("Safety", SAFETY)):
         gr.Markdown(f"## {title}\n{text}", elem_classes="pgs-prose")
     gr.Markdown(f"## Calling it from a program\n{CALLS.format(address='http://127.0.0.1:7860')}", elem_id="calls")
     gr.Markdown(f"## Model card\n{MODEL_CARD}", elem_classes="pgs-prose")
+
+
+def method_cards() -> str:
+    """A card per compared method: its paper, its switches, and what this version does differently."""
+    return f'<div class="pgs-cards">{"".join(method_card(method) for method in discover_methods().values())}</div>'
+
+
+def method_card(method: Method) -> str:
+    differences = "".join(f"<li>{html.escape(line)}</li>" for line in method.differences)
+    told = f"{len(method.differences)} differences from the paper"
+    shown = f"<details><summary>{told}</summary><ol>{differences}</ol></details>" if differences else ""
+    switches = "; ".join(f"{name}: {', '.join(values)}" for name, values in method.switches.items())
+    choices = f"<p>switches {html.escape(switches)}</p>" if switches else ""
+    return (
+        f'<article class="pgs-metric"><h3>{html.escape(method.title)} '
+        f'<span class="pgs-quality">{html.escape(method.kind)}</span></h3>'
+        f"<p>{html.escape(method.paper) or 'no paper: what any method has to beat'}</p>{choices}{shown}</article>"
+    )
 
 
 def metric_cards() -> str:

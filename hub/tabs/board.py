@@ -67,14 +67,18 @@ class View:
         """What lies behind the row that was chosen."""
         row = self.rows(*choice)[0][event.index]
         videos = [(clip, path) for clip in row["clips"] if (path := self.results.media(clip))]
-        sample = gr.Video(value=str(videos[0][1]), label=f"{label(row)}, {videos[0][0]['clip']}", visible=True)
+        sample = gr.Video(value=None, visible=False)
+        if videos:
+            clip, path = videos[0]
+            sample = gr.Video(value=str(path), label=f"{label(row)}, {clip['clip']}", visible=True)
         clips = [f"{row['dataset']}/{clip['clip']}" for clip, _ in videos]
         return (
             gr.Column(visible=True),
             provenance(self.results, row),
             per_clip(self.results, row),
-            sample if videos else gr.Video(value=None, visible=False),
+            sample,
             [clips[0], label(row)] if clips else None,
+            gr.Button(visible=bool(clips)),
         )
 
     def experiment(self, chosen: str | None) -> tuple:
@@ -119,7 +123,7 @@ def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
     for component in choice:
         component.change(view.show, choice, [lines, count], **QUIET)
     clear.click(lambda: [ANY] * len(facets) + ["", SHOWN], None, choice, **QUIET)
-    lines.select(view.open, choice, [detail, facts, clips, sample, picked], **QUIET)
+    lines.select(view.open, choice, [detail, facts, clips, sample, picked, compare], **QUIET)
     return compare, picked
 
 

@@ -342,13 +342,14 @@ def test_a_video_is_judged_and_placed(visit, results):
     assert "pgstalker-eval/1" in saved.value.path().read_text()
 
 
-def test_a_submission_is_linted_on_the_page(visit):
+def test_a_submission_is_linted_on_the_page(visit, tmp_path):
     page = visit("?tab=submit")
     page.click("#lint")
     page.wait_for_selector("text=no submission yet")
     with page.expect_download(timeout=60_000) as saved:
         page.click("#example")
-    page.set_input_files("#submission input[type=file]", saved.value.path())
+    saved.value.save_as(tmp_path / "example.zip")
+    page.set_input_files("#submission input[type=file]", tmp_path / "example.zip")
     page.wait_for_selector("#submission .file-preview")
     page.click("#lint")
     page.wait_for_selector("#rules li.met")

@@ -87,4 +87,6 @@ def test_messages_escape_what_comes_from_outside():
     assert "<script>" not in messages.status("<script>")
     shown = messages.error(RuntimeError("secret path /home/someone"))
     assert "secret" not in str(shown) and "log" in str(shown)
+    full = messages.error(type("OutOfMemoryError", (RuntimeError,), {})("CUDA out of memory. Tried to allocate 2 GiB"))
+    assert "shorter sound" in str(full) and "GiB" not in str(full)
     assert "40 of 80" in messages.progress(Update("render", 0.5, 40, 80, 2.0))

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hub.comparison import built_in
 from hub.exports import export
 from hub.plots import frontier, quality_against_speed
 from hub.results import Results
@@ -91,8 +92,27 @@ def test_what_lies_behind_a_row(results):
         index = 0
 
     view = View(results)
-    _, facts, clips, sample, picked = view.open(Event(), *ALL, "talking", ["Fidelity"])
+    _, facts, clips, sample, picked, _ = view.open(Event(), *ALL, "talking", ["Fidelity"])
     assert "TalkingGaussian" in facts and "sha256" in facts and "120 s" in facts
     assert clips.count("<tr>") == 3 and "…" in clips
     assert picked == ["drawn/one", "TalkingGaussian (audio_training=two-stage)"]
     assert sample.value["path"].endswith("talking-gaussian.mp4")
+
+
+def test_the_committed_board_is_shown_whole():
+    """Every row of what `leaderboard report` compiled: a line in the table, what lies behind it, videos to compare."""
+    results = Results()
+    view = View(results)
+    assert results.is_compiled and results.rows
+    for number, row in enumerate(results.rows):
+
+        class Event:
+            index = number
+
+        _, facts, clips, *_ = view.open(Event(), *ALL, "", ["Fidelity"])
+        assert row["title"] in facts and all(clip["clip"] in clips for clip in row["clips"])
+    for clip in results.clips.values():
+        name = next(iter(clip.videos))
+        assert built_in(results, clip.id, name, name).frames > 0
+    for entry in results.experiments:
+        view.experiment(entry["id"])

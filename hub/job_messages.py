@@ -74,6 +74,11 @@ def _finding(topic: str, value: str, verdict: str, remedy: str) -> str:
     )
 
 
+def expectation(seconds: float | None) -> str:
+    """Before anybody starts."""
+    return "" if seconds is None else f"About {duration(seconds)} on this machine, judged by the last one."
+
+
 def refusal(sentence: str) -> str:
     return f'<div class="pgs-refusal" role="alert">{html.escape(sentence)}</div>'
 

@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from hub.jobs import pace
 from hub.jobs.folder import JobFolder, Order
 from pgstalker import preflight
 from pgstalker.errors import AvatarError, ConfigError, SubjectError
+from pgstalker.types import FPS
 
 SPEECH = Path(__file__).resolve().parents[2] / "sample_data" / "speech" / "english_woman.wav"
 FIRST_WORDS_S = 8.0
@@ -61,13 +63,29 @@ def make_avatar(job: JobFolder, device: str, look: Callable[[], None]) -> None:
     check_installed()
     order, news = job.order(), _News(job, look)
     check_order(order)
+    is_begun, moments = (job.path / "progress.json").exists(), [time.monotonic()]
     if not _is_avatar(job.avatar):
         if not _is_subject(job.subject):
             _prepare(job, order, news)
+        moments.append(time.monotonic())
         _learn(job, order, device, news)
+    moments.append(time.monotonic())
     _speak(job, order, device, news)
+    moments.append(time.monotonic())
+    is_whole = not is_begun and len(moments) == 4
+    if is_whole and order.size is None and order.steps is None:
+        _remember(job, order, [after - before for before, after in zip(moments, moments[1:])])
     news.tell("done", "", 1.0)
     job.tidy()
+
+
+def _remember(job: JobFolder, order: Order, seconds: list[float]) -> None:
+    """seconds: of reading, learning and speaking, for those who come after."""
+    from pgstalker.subject import Subject
+
+    reading, learning, speaking = seconds
+    length = Subject.load(job.subject).frames_count / FPS
+    pace.remember(job.path.parent, order.preset, pace.Pace(reading / length, learning, speaking))
 
 
 def shelf_name(job_id: str) -> str:

@@ -105,12 +105,15 @@ class Maker:
             "findings": findings, "preview": preview,
         }  # fmt: skip
 
-    def show_report(self, report: dict | None, consent: bool) -> tuple:
-        """(report, Start button)"""
-        ready = gr.update(interactive=bool(report and report["is_fit"] and consent))
+    def show_report(self, report: dict | None, consent: bool, preset: str) -> tuple:
+        """(report, Start button, how long it will take)"""
         if report is None:
-            return "", ready
-        return job_messages.report(report) if report["findings"] else job_messages.refusal(report["problem"]), ready
+            return "", gr.update(interactive=False), ""
+        shown = job_messages.report(report) if report["findings"] else job_messages.refusal(report["problem"])
+        if not report["is_fit"]:
+            return shown, gr.update(interactive=False), ""
+        expected = job_messages.expectation(self.studio.expected_s(preset, report["seconds"]))
+        return shown, gr.update(interactive=bool(consent)), expected
 
     # ---- the job
 
@@ -275,14 +278,15 @@ def _form(maker: Maker) -> dict[str, Any]:
                 )  # fmt: skip
                 consent = gr.Checkbox(label=job_messages.CONSENT, value=False, elem_id="agreed")
                 start = gr.Button("Start learning", variant="primary", size="lg", interactive=False, elem_id="start")
+                expected = gr.Markdown("", elem_classes="pgs-faint", elem_id="expected")
         gr.Markdown(job_messages.privacy(maker.studio.settings.keep_s / 3600), elem_classes="pgs-faint")
     sample.click(lambda: str(CLIP), None, video, **HIDDEN)
     looked = video.change(
         maker.check, video, report, api_name="prepare", concurrency_limit=1, concurrency_id="check",
         show_progress="full", show_progress_on=shown,
     )  # fmt: skip
-    looked.then(maker.show_report, [report, consent], [shown, start], **HIDDEN)
-    consent.change(maker.show_report, [report, consent], [shown, start], **HIDDEN)
+    for event in (looked.then, consent.change, preset.change):
+        event(maker.show_report, [report, consent, preset], [shown, start, expected], **HIDDEN)
     parts |= {"order": [video, title, preset, consent], "start": start}
     return parts
 

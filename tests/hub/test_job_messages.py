@@ -47,3 +47,8 @@ def test_nothing_of_a_visitor_becomes_markup():
     finding = {"topic": evil, "value": evil, "verdict": "bad", "remedy": evil}
     shown += job_messages.report({"is_fit": False, "findings": [finding], "preview": None}) + job_messages.refusal(evil)
     assert "<img src=x" not in shown
+
+
+def test_what_to_expect_is_said_where_it_is_known():
+    assert job_messages.expectation(None) == ""
+    assert job_messages.expectation(350.0) == "About 5 min 50 s on this machine, judged by the last one."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -142,3 +144,22 @@ def test_a_curve_stays_short_and_forgets_what_was_undone():
     assert len(progress.curve) <= CURVE_POINTS
     progress.learned(500, 0.1)
     assert progress.curve[-1] == [500, 0.1] and all(step <= 500 for step, _ in progress.curve)
+
+
+def test_how_long_it_takes_is_learned_from_whole_runs(tmp_path, upload, monkeypatch):
+    from hub.jobs import pace, training
+    from hub.jobs.folder import JobFolder
+    from pgstalker.synthetic import make_subject
+
+    subject, clock = make_subject(tmp_path / "toon", seconds=4.0, size=64), iter(range(0, 1000, 10))
+    monkeypatch.setattr(training, "check_installed", lambda: None)
+    monkeypatch.setattr(training, "_prepare", lambda job, order, news: shutil.copytree(subject, job.subject))
+    monkeypatch.setattr(training, "_learn", lambda *_: None)
+    monkeypatch.setattr(training, "_speak", lambda *_: None)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    root = tmp_path / "jobs"
+    for order in (Order(steps=5), Order()):
+        assert pace.expected_s(root, "quick", 30.0) is None
+        training.make_avatar(JobFolder.create(root, order, upload), "cpu", lambda: None)
+    assert pace.expected_s(root, "quick", 30.0) == pytest.approx(30 * 10 / 4 + 10 + 10)
+    assert pace.expected_s(root, "default", 30.0) is None

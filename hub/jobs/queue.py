@@ -100,9 +100,10 @@ class JobQueue:
             return None
         status = found[0]
         name, ended = STATES[status.status], status.completed_at
+        waiting = self._waiting() if name == WAITING else []
         return JobState(
             name,
-            self._waiting().index(job_id) if name == WAITING and job_id in self._waiting() else 0,
+            waiting.index(job_id) if job_id in waiting else 0,  # its turn may have come in between
             status.executor_id if name == RUNNING else None,
             ended / 1000 if ended is not None else None,
             (str(status.error) if status.error is not None else GAVE_UP) if name == FAILED else "",

@@ -166,6 +166,7 @@ def main() -> None:
         "subject": arguments.subject.name,
         "shares": {str(s): v for s, v in shares.items()},
         "cpus": os.cpu_count(),
+        "commit": commit(ROOT),
     }
     result |= measure(wanted, arguments.subject, shares)
     print(json.dumps(result))

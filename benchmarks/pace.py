@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # run as a file, from anywhere
 
 from leaderboard.source import commit
+from pgstalker.files import replacing
 from pgstalker.gaussians.density import DensityControl
 from pgstalker.method import Method, TrainingRequest, discover
 from pgstalker.training import trainer
@@ -162,16 +163,18 @@ def main() -> None:
     for method in wanted:  # compiles kernels
         run_in_turn(method, arguments.subject, warm_up, Turns([method.id]))
     shares = dict(zip(MEASURED, arguments.shares, strict=True))
-    result = {
+    run: dict[str, Any] = {
         "subject": arguments.subject.name,
-        "shares": {str(s): v for s, v in shares.items()},
-        "cpus": os.cpu_count(),
         "commit": commit(ROOT),
+        "cpus": os.cpu_count(),
+        "shares": {str(size): share for size, share in shares.items()},
     }
-    result |= measure(wanted, arguments.subject, shares)
-    print(json.dumps(result))
+    run |= measure(wanted, arguments.subject, shares)
+    print(json.dumps(run))
     if arguments.out:
-        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+        before = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"runs": [], "steps": {}}
+        with replacing(arguments.out) as temporary:
+            temporary.write_text(json.dumps(added(before, run), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@ Differences are of the same frames of the same clips; p-values are over clips, H
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from leaderboard.metrics import cells
-from leaderboard.records import read_record
+from leaderboard.series import Entry, aligned, read_entry
 from leaderboard.shelf import Evidence, Shelf
 from leaderboard.side_by_side import side_by_side
 from leaderboard.statistics import Comparison, compare, holm
@@ -37,11 +35,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Pair:
-    """One clip's record and per-frame series of each side."""
+    """One clip's record with its per-frame values, of each side."""
 
     clip: str
-    a: tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
-    b: tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
+    a: Entry
+    b: Entry
 
 
 def pairs_of(shelf: Shelf, first: str, second: str, clip: str | None) -> list[Pair]:
@@ -49,7 +47,7 @@ def pairs_of(shelf: Shelf, first: str, second: str, clip: str | None) -> list[Pa
     found = []
     sides = [_by_clip(shelf.records(what, clip), what) for what in (first, second)]
     for name in sorted(set(sides[0]) & set(sides[1])):
-        found.append(Pair(name, read_record(sides[0][name]), read_record(sides[1][name])))
+        found.append(Pair(name, *(read_entry(side[name], shelf.results) for side in sides)))
     if not found:
         raise ConfigError(f"{first} and {second} share no clip under one protocol; measure them on the same")
     return found
@@ -73,21 +71,16 @@ def table(pairs: list[Pair], seed: int = 0) -> list[Line]:
         _check_alike(pair)
     outcomes: dict[str, tuple[list[float], Comparison]] = {}
     for key in cells():
-        held = [
-            {
-                pair.clip: side[1].get(key, np.array([side[0]["metrics"][key]["value"]]))
-                for pair in pairs
-                for side in ((pair.a, pair.b)[number],)
-                if side[0]["metrics"].get(key, {}).get("status") == "ok"
-            }
-            for number in (0, 1)
-        ]
-        common = set(held[0]) & set(held[1])
-        if not common:
+        held: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
+        for pair in pairs:
+            values = aligned({"a": pair.a, "b": pair.b}, key)
+            if len(values) == 2:
+                held[0][pair.clip], held[1][pair.clip] = values["a"], values["b"]
+        if not held[0]:
             continue
-        means = [float(np.mean([np.nanmean(side[clip]) for clip in common])) for side in held]
-        stride = next(iter(pairs)).a[0]["metrics"][key]["stride"]
-        own, other = _directed(key, held)
+        means = [float(np.mean([np.nanmean(side[clip]) for clip in side])) for side in held]
+        own, other = (_directed(key, side) for side in held)
+        stride = max(1, max(pair.a.step(key) for pair in pairs if pair.clip in held[0]))
         outcomes[key] = means, compare(own, other, stride, seed)
     adjusted = holm({key: outcome.p for key, (_, outcome) in outcomes.items()})
     found = []
@@ -97,26 +90,26 @@ def table(pairs: list[Pair], seed: int = 0) -> list[Line]:
 
 
 def _check_alike(pair: Pair) -> None:
-    (first, _), (second, _) = pair.a, pair.b
+    first, second = pair.a.record, pair.b.record
     truths = [record["inputs"]["truth"] and record["inputs"]["truth"]["frame_md5"] for record in (first, second)]
-    if truths[0] != truths[1]:
+    if pair.a.stride == pair.b.stride and truths[0] != truths[1]:
         raise ConfigError(f"{pair.clip}: the two were scored against different truths; score them against one")
     for key in first["metrics"].keys() & second["metrics"].keys():
         ways = [record["metrics"][key]["impl"] for record in (first, second)]
         if ways[0] != ways[1]:
             raise ConfigError(f"{pair.clip}: {key} was computed by {ways[0]} and by {ways[1]}; score them anew")
-    counts = [record["counts"]["n_used"] for record in (first, second)]
-    if counts[0] != counts[1]:
+    counts = [entry.record["counts"]["n_used"] for entry in (pair.a, pair.b)]
+    if pair.a.stride == pair.b.stride and counts[0] != counts[1]:
         raise ConfigError(f"{pair.clip}: {counts[0]} frames against {counts[1]}; score the same frames")
 
 
-def _directed(key: str, held: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+def _directed(key: str, side: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Of a figure with a target the distance from it, clip by clip; others as they are."""
     figure = cells()[key][1]
     if figure.direction != "target":
-        return held
+        return side
     target = figure.target or 0.0
-    return [{clip: np.array([abs(np.nanmean(v) - target)]) for clip, v in side.items()} for side in held]
+    return {clip: np.array([abs(np.nanmean(values) - target)]) for clip, values in side.items()}
 
 
 def _better(key: str, outcome: Comparison) -> str:
@@ -146,7 +139,7 @@ def blank(pairs: list[Pair]) -> list[str]:
     found: dict[str, list[str]] = {}
     for key in cells():
         for side in ("a", "b"):
-            told = [getattr(pair, side)[0]["metrics"].get(key) for pair in pairs]
+            told = [getattr(pair, side).record["metrics"].get(key) for pair in pairs]
             if all(cell is None or cell["status"] != "ok" for cell in told):
                 reason = next((cell["reason"] for cell in told if cell is not None), "not scored")
                 found.setdefault(f"{side.upper()}: {reason}", []).append(key)
@@ -174,23 +167,22 @@ def _sound(first: Evidence, second: Evidence) -> Path | None:
     return None
 
 
-Scored = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]
-
-
-def records_of(first: Evidence, second: Evidence) -> tuple[Scored, Scored]:
-    """Record and series of both; plain videos are scored now."""
+def entries_of(first: Evidence, second: Evidence) -> tuple[Entry, Entry]:
+    """Record and per-frame values of both; plain videos are scored now."""
     with tempfile.TemporaryDirectory(prefix="pgstalker-compare-") as scratch:
         one, other = (
-            (evidence.record, evidence.series) if evidence.record else _scored(evidence, Path(scratch) / f"{n}.json")
-            for n, evidence in enumerate((first, second))
+            Entry(evidence.record, evidence.series, evidence.name)
+            if evidence.record
+            else _scored(evidence, Path(scratch) / f"{number}.json")
+            for number, evidence in enumerate((first, second))
         )
     return one, other
 
 
-def _scored(evidence: Evidence, path: Path) -> Scored:
+def _scored(evidence: Evidence, path: Path) -> Entry:
     from leaderboard.protocol import Protocol
     from leaderboard.scoring import ScoreRequest, score
 
     protocol = Protocol("cross" if evidence.truth is None else "self")
     score(ScoreRequest(evidence.prediction, evidence.truth, evidence.audio, protocol), path)
-    return read_record(path)
+    return read_entry(path, path.parent)

@@ -131,7 +131,7 @@ class Compare:
         clip = self.clip
         if any(Path(what).is_file() for what in both):
             found = [shelf.find(what, clip) for what in both]
-            pairs = [comparing.Pair("", *comparing.records_of(*found))]
+            pairs = [comparing.Pair("", *comparing.entries_of(*found))]
             names = (found[0].name, found[1].name)
         else:
             pairs = comparing.pairs_of(shelf, self.a, self.b, clip)

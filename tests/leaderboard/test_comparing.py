@@ -8,6 +8,7 @@ import pytest
 from leaderboard import comparing
 from leaderboard.records import read_record, write_record
 from leaderboard.scoring import ScoreRequest, score
+from leaderboard.series import Entry
 from leaderboard.shelf import Evidence, Shelf
 from leaderboard.statistics import compare
 from pgstalker.errors import ConfigError, MediaError
@@ -57,9 +58,7 @@ def test_over_enough_clips_a_difference_is_shown(shelf):
     assert len(pairs) == CLIPS
     found = {line.key: line for line in comparing.table(pairs)}
     psnr = found["psnr"]
-    expected = compare(
-        {pair.clip: pair.a[1]["psnr"] for pair in pairs}, {pair.clip: pair.b[1]["psnr"] for pair in pairs}
-    )
+    expected = compare(*({p.clip: side.series["psnr"] for p in pairs for side in (getattr(p, n),)} for n in "ab"))
     assert psnr.outcome == expected and psnr.better == "A" and psnr.outcome.difference == pytest.approx(psnr.a - psnr.b)
     assert psnr.p_holm is not None and psnr.p_holm >= expected.p
     assert found["flicker"].better == "A" and found["flicker"].outcome.difference < 0, "lower is better"
@@ -87,7 +86,7 @@ def test_what_was_not_judged_alike_is_refused(shelf):
         record, series = read_record(shelf.records("bad", "toy/c0")[0])
         change(record)
         with pytest.raises(ConfigError, match=words):
-            comparing.table([comparing.Pair("toy/c0", pair.a, (record, series))])
+            comparing.table([comparing.Pair("toy/c0", pair.a, Entry(record, series, ""))])
     with pytest.raises(ConfigError, match=r"share no clip|has no record"):
         comparing.pairs_of(shelf, "good", "bad", "toy/c99")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from leaderboard.case import Failed, NotApplicable
+from leaderboard.faces import FaceTrack
 from leaderboard.metrics import cells, discover
 from leaderboard.metrics.aperture import METRIC as APERTURE
 from leaderboard.metrics.av_correlation import METRIC as AV_CORRELATION
@@ -20,6 +21,8 @@ from leaderboard.metrics.mouth_sharpness import sharpness
 from leaderboard.metrics.ms_ssim import ms_ssim_of
 from leaderboard.metrics.ssim import REACH, ssim_valid
 from pgstalker.errors import WeightsError
+from pgstalker.landmarks import MOUTH_CORNERS
+from tests.audio.test_sync import presented
 from tests.leaderboard.drawn import draw, landmarks, openings, run
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +51,7 @@ def test_listing_loads_nothing_heavy():
 def test_each_declaration_is_whole(name):
     metric = discover()[name]
     assert metric.reference and metric.parameters and metric.figures and metric.stride >= 1
-    assert metric.needs <= {"truth", "audio", "faces", "openface"}
+    assert metric.needs <= {"truth", "audio", "faces", "openface", "every frame"}
     for figure in metric.figures:
         assert figure.meaning and (figure.target is not None) == (figure.direction == "target")
         low, high = figure.bounds
@@ -266,6 +269,28 @@ def test_lips_that_open_with_the_sound_are_found_and_by_how_much_they_lag(late, 
     reading = run(AV_CORRELATION, case_of(frames, audio=voice(opening)), frames, None)["av_correlation"]
     assert reading.details["lag_frames"] == late
     assert reading.value > reading.details["null_p95"]
+
+
+@pytest.mark.parametrize("name", ["av_correlation", "sync_ridge"])
+def test_another_mouth_moves_what_hears_its_declared_way(name, case_of):
+    """Lips that follow the speech against the same lips half a clip later."""
+    samples, mouth = presented("mira")
+    samples, mouth = samples[: 200 * 640], mouth[:200]
+    opening, width = (12 * (track - track.min()) / np.ptp(track) for track in (mouth[:, 0], mouth[:, 1]))
+    seen = []
+    for frame in range(200):
+        points = landmarks(opening[frame])
+        points[MOUTH_CORNERS, 0] += np.array([-0.5, 0.5]) * width[frame]
+        seen.append((points, {"jawOpen": 0.1}))
+    frames = np.zeros((200, 8, 8, 3), np.uint8)
+    cases = [case_of(frames, audio=samples, faces=FaceTrack.of(side)) for side in (seen, seen[100:] + seen[:100])]
+    readings = [run(discover()[name], case, frames, None) for case in cases]
+    for key, (figure, _) in discover()[name].cells().items():
+        right, wrong = (reading[key].value for reading in readings)
+        if figure.direction != "target":  # where nothing fits, the best lag is chance
+            assert figure.badness(right) < figure.badness(wrong), key
+    lag = readings[0].get("sync_ridge_lag")
+    assert lag is None or lag.value == 0
 
 
 @pytest.mark.parametrize("name", ["av_correlation", "sync_ridge", "sync"])

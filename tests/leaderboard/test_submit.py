@@ -204,6 +204,8 @@ def test_a_preview_ranks_it_among_the_others(packed, board, tmp_path):
     assert [row["source"] for row in preview(packed, board)] == ["submitted"]
     keep(packed, board, tmp_path, "still-frame", "r1", worsen=4)
     keep(packed, board, tmp_path, "pgstalker", "r1", worsen=-4)
+    for knows_the_answer in ("oracle-frame", "truth-late"):
+        keep(packed, board, tmp_path, knows_the_answer, "r1", worsen=-8)
     rows = preview(packed, board)
     assert [row["method"] for row in rows] == ["pgstalker", "example", "still-frame"]
     assert [row["ranks"]["psnr"] for row in rows] == [1, 2, 3]

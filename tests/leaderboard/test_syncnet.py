@@ -176,6 +176,22 @@ def test_the_encoders_priming_shifts_nothing(planted, rate, tail, tmp_path):
     assert cells["sync_confidence_gap"]["status"] == "not_applicable"
 
 
+def test_other_lips_are_further_off_and_less_sure(planted):
+    """Damage that the network sees: the same lips in another order."""
+    windows = syncnet.window_count(FRAMES, len(planted.samples))
+    order = np.random.default_rng(3).permutation(windows)
+    with torch.inference_mode():
+        sound = syncnet.sound_features(planted.network, planted.samples, windows, "cpu")
+        true, other = (
+            syncnet.SyncScore(*syncnet.summary(table), table)
+            for table in (syncnet.distances(lips, sound) for lips in (planted.lips, planted.lips[order]))
+        )
+    right, wrong = readings(true, true, {}), readings(other, true, {})
+    for key in ("sync_confidence", "sync_distance", "sync_confidence_gap"):
+        figure = METRIC.cells()[key][0]
+        assert figure.badness(right[key].value) < figure.badness(wrong[key].value), key
+
+
 def test_the_truth_stands_beside_and_the_gap_between():
     """More confident than the person is as far off as less."""
     tables = [np.tile(np.r_[[4.0] * 30, best], (8, 1)) for best in (1.0, 2.0, 3.0)]

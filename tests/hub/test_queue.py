@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from hub.jobs.folder import JobError, JobFolder, Order
-from hub.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, JobQueue
+from hub.jobs.lease import TABLE
+from hub.jobs.queue import DONE, FAILED, RUNNING, STOPPED, WAITING, JobQueue, open_engine
 from hub.jobs.supervisor import Supervisor
 from hub.jobs.worker import LOST_CODE, WorkerSettings
 from pgstalker.errors import EnvironmentMissing
@@ -65,6 +70,26 @@ class Shop:
             assert time.monotonic() < limit, "the job does not go on"
             time.sleep(0.02)
 
+    def pair(self) -> dict[str, multiprocessing.process.BaseProcess]:
+        """Workers of two machines, both known to the queue, by what their names begin with."""
+        both = {
+            socket.gethostname(): self.process(workers.counting),
+            "elsewhere": self.process(workers.counting_elsewhere),
+        }
+        limit, known = time.monotonic() + 60, 0
+        while known < 2:
+            assert time.monotonic() < limit, "the workers do not start"
+            time.sleep(0.1)
+            with open_engine(self.settings.url).connect() as connection:
+                if sa.inspect(connection).has_table(TABLE.name):
+                    known = connection.execute(sa.select(sa.func.count()).select_from(TABLE)).scalar()
+        return both
+
+    def holder(self, job: JobFolder, both: dict[str, multiprocessing.process.BaseProcess]):
+        """Which of them has the job."""
+        name = self.queue.state(job.id).holder
+        return next(process for host, process in both.items() if name.startswith(f"{host}-"))
+
     def close(self) -> None:
         for each in self._opened:
             getattr(each, "close_now", each.close)()
@@ -110,12 +135,10 @@ def test_a_job_goes_on_after_its_worker_is_killed(shop):
 
 @pytest.mark.fault
 def test_a_lost_workers_job_returns_after_the_lease(shop):
-    first = shop.process()
+    both = shop.pair()
     job = shop.order()
     shop.wait_for_step(job, 3)
-    shop.process(workers.counting_elsewhere)
-    time.sleep(1.5)  # it has seen the first one alive
-    first.kill()
+    shop.holder(job, both).kill()
     shop.wait_for(job, DONE)
     (_, _, lost), (_, found, _) = check_log(job)
     assert found - lost > 0.6 * LEASE_S  # the last sign of life lies a little before the last step
@@ -123,18 +146,33 @@ def test_a_lost_workers_job_returns_after_the_lease(shop):
 
 @pytest.mark.fault
 def test_a_worker_that_slept_through_its_lease_gives_up(shop):
-    first = shop.process()
+    both = shop.pair()
     job = shop.order()
     shop.wait_for_step(job, 3)
-    shop.process(workers.counting_elsewhere)
-    os.kill(first.pid, signal.SIGSTOP)
+    sleeper = shop.holder(job, both)
+    put_to_sleep(sleeper, shop.settings.root / "queue.sqlite")
     before = len(log_of(job))
     shop.wait_for_step(job, before)
-    os.kill(first.pid, signal.SIGCONT)
-    first.join(10)
-    assert first.exitcode == LOST_CODE
+    os.kill(sleeper.pid, signal.SIGCONT)
+    sleeper.join(20)
+    assert sleeper.exitcode == LOST_CODE
     shop.wait_for(job, DONE)
     check_log(job)
+
+
+def put_to_sleep(process, database: Path) -> None:
+    """Stop a process while it does not hold the database's lock, which no machine that is lost could keep."""
+    for _ in range(100):
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            with contextlib.closing(sqlite3.connect(database, timeout=0.5, isolation_level=None)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            return
+        except sqlite3.OperationalError:
+            os.kill(process.pid, signal.SIGCONT)
+            time.sleep(0.05)
+    raise AssertionError("the worker holds the lock all the time")
 
 
 @pytest.mark.fault
@@ -300,15 +338,14 @@ def shared_shop(postgres, tmp_path):
 
 @pytest.mark.fault
 def test_workers_of_two_machines_share_one_queue(shared_shop):
-    first = shared_shop.process()
-    job = shared_shop.order()
-    shared_shop.wait_for_step(job, 3)
-    shared_shop.process(workers.counting_elsewhere)
-    other = shared_shop.order()
-    shared_shop.wait_for_step(other, 1)  # both are at work, each at its own
-    assert shared_shop.queue.state(job.id).holder != shared_shop.queue.state(other.id).holder
-    first.kill()
-    for each in (job, other):
-        shared_shop.wait_for(each, DONE)
-        check_log(each)
-    assert len(check_log(job)) == 2
+    both = shared_shop.pair()
+    jobs = [shared_shop.order(), shared_shop.order()]
+    for job in jobs:
+        shared_shop.wait_for_step(job, 1)
+    lost, other = (shared_shop.holder(job, both) for job in jobs)
+    assert lost is not other  # both were at work, each at its own
+    lost.kill()
+    for job in jobs:
+        shared_shop.wait_for(job, DONE)
+        check_log(job)
+    assert len(check_log(jobs[0])) == 2

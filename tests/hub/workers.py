@@ -16,7 +16,7 @@ from hub.jobs.folder import JobFolder
 from hub.jobs.worker import WorkerSettings
 from pgstalker.errors import SubjectError
 
-STEPS, STEP_S = 20, 0.1
+STEPS, STEP_S = 30, 0.1
 
 
 def count(job: JobFolder, device: str, look) -> None:

@@ -22,9 +22,6 @@ from pgstalker.rendering.numba_runtime import share
 from pgstalker.training.session import load_model
 from pgstalker.types import Camera
 
-RAYS_AT_ONCE = {"cpu": 1024, "cuda": 1 << 19}
-"""On a CPU so few that their features stay in a core's cache."""
-
 
 class NerfTalker(nn.Module):
     """config: camera, audio, audio_training, code, ear_frames, frames (of training), torso_field, and the volume's."""
@@ -65,7 +62,7 @@ class NerfTalker(nn.Module):
         flat, indices = picture.view(-1, 3), self.head.occupancy.shadow(self.camera, pose).flatten().nonzero()[:, 0]
         pixels = torch.stack([indices % self.size, indices // self.size], 1) + 0.5
         rays = cast(pixels, self.camera, pose)
-        rays_at_once = RAYS_AT_ONCE[self.device.type]
+        rays_at_once = self.head.rays_at_once[self.device.type]
 
         def work(begin: int, end: int) -> None:
             with torch.no_grad():
@@ -83,7 +80,7 @@ class NerfTalker(nn.Module):
         plate = self.plate.view(-1, 3).float() / 255
         assert self.torso is not None, "this talker was trained over the true torso, which was not given"
         places = torch.from_numpy(pixel_centres(np.arange(len(plate)), self.size)).to(self.device) / self.size
-        result, rays_at_once = torch.empty_like(plate), RAYS_AT_ONCE[self.device.type]
+        result, rays_at_once = torch.empty_like(plate), self.head.rays_at_once[self.device.type]
 
         def work(begin: int, end: int) -> None:
             with torch.no_grad():

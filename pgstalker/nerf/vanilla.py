@@ -8,6 +8,7 @@ it, a torso are two such pairs; each is asked only where its box, or what the si
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -113,6 +114,9 @@ class CoarseAndFine(nn.Module):
 
 class VanillaVolume(nn.Module):
     """The head, in the place of volume.Volume. config: box, cells and step_cm, networks (CoarseAndFine's options)."""
+
+    rays_at_once = MappingProxyType({"cpu": 256, "cuda": 1 << 13})
+    """Of a picture, by device: each has dozens of samples, on CUDA hundreds."""
 
     def __init__(self, config: dict[str, Any], code: int):
         super().__init__()

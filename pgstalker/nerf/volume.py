@@ -6,6 +6,7 @@ rays ──march──► samples ──field──► densities, colours ──
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,6 +44,9 @@ class Shaded:
 
 class Volume(nn.Module):
     """config: box (low, high) cm, cells a side of the occupancy, step_cm, most; field: its kind and arguments."""
+
+    rays_at_once = MappingProxyType({"cpu": 1024, "cuda": 1 << 19})
+    """Of a picture, by device: on a CPU so few that their features stay in a core's cache."""
 
     def __init__(self, config: dict[str, Any], code: int):
         super().__init__()

@@ -11,6 +11,7 @@ import numpy as np
 
 from leaderboard.protocol import Protocol
 from leaderboard.references import REFERENCES
+from leaderboard.tasks import BOARD_BASE
 from leaderboard.truths import Truth
 from pgstalker.media import VideoWriter, read_frames
 from pgstalker.provenance import COMMENT
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MOST_BYTES = 10_000_000
 CRF = 27
-BOARD_BASE = "quick-256-s0"
 
 
 def ship(run: Run, protocol: Protocol, truth: Truth, sound: Path) -> str | None:

@@ -56,7 +56,7 @@ def act(run: Run, performance: Performance, report: Report) -> dict[str, Any]:
         if len(timed) == MOST_TIMED:
             break
         last = time.perf_counter()
-    digest = _write(run.prediction, learnt.size, FPS / stride, _chained(timed, frames))
+    digest = _write(run.prediction, learnt.size, _chained(timed, frames))
     stages = {"frame": _summary(np.array(seconds[1:] or seconds), WARM_UP[device])}
     stages["end_to_end"] = _end_to_end(learnt, performance, stages["frame"]["fps_median"], report)
     return {
@@ -77,7 +77,7 @@ def act(run: Run, performance: Performance, report: Report) -> dict[str, Any]:
 def recite(run: Run, reference: Reference, truth: Truth) -> dict[str, Any]:
     """Write what a reference shows; it has no speed."""
     with tempfile.TemporaryDirectory(prefix="pgstalker-reference-") as scratch:
-        digest = _write(run.prediction, truth.side, truth.fps, reference.frames(truth, Path(scratch)))
+        digest = _write(run.prediction, truth.side, reference.frames(truth, Path(scratch)))
     facts = {"composite": "full_frame", "stride": 1, "frames": truth.frames_count, "frame_md5": digest}
     return facts | {"device": None, "speed": None}
 
@@ -90,11 +90,13 @@ def _chained(first: list[np.ndarray], rest: Iterator[np.ndarray]) -> Iterator[np
     yield from rest
 
 
-def _write(path: Path, side: int, fps: float, frames: Iterable[np.ndarray]) -> str:
-    """Write a lossless video; returns the md5 of its frames, which decoding it must give again."""
+def _write(path: Path, side: int, frames: Iterable[np.ndarray]) -> str:
+    """Write a lossless video, one frame after another whatever the stride: Matroska's clock would round 3.125 frames/s.
+
+    Returns the md5 of its frames, which decoding it must give again."""
     digest = hashlib.md5(usedforsecurity=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with VideoWriter(path, side, side, fps=fps, codec="ffv1") as writer:
+    with VideoWriter(path, side, side, codec="ffv1") as writer:
         for frame in frames:
             digest.update(np.ascontiguousarray(frame).data)
             writer.write(frame)

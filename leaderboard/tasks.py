@@ -16,6 +16,8 @@ from pgstalker.method import TrainingRequest, discover
 
 SIZE_PX = MappingProxyType({"quick": 256, "compare": 256, "default": 512, "paper": 512})
 """Side of the pictures of each preset: all methods are compared at one."""
+BOARD_BASE = "quick-256-s0"
+"""How the committed rows are made, but for their switches: what needs no saying in a name."""
 WORK = Path("work") / "leaderboard"
 RESULTS = Path(__file__).parent / "results"
 

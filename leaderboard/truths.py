@@ -43,7 +43,7 @@ class Truth:
 
     @property
     def fps(self) -> float:
-        """At which the frames that are left pass in their own time."""
+        """At which the frames that are left pass in their own time, for players."""
         return FPS / self.stride
 
     def frames(self, late: int = 0) -> Iterator[np.ndarray]:
@@ -71,10 +71,10 @@ class Truth:
         return self.subject.read_audio()[self.first * SAMPLES_PER_FRAME :]
 
     def write(self, path: Path) -> Path:
-        """The frames as a lossless video, whole or not at all; one that is there already is kept."""
+        """The frames as a lossless video, 25 a second whatever the stride; one that is there already is kept."""
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with VideoWriter(path, self.side, self.side, fps=self.fps, codec="ffv1") as writer:
+            with VideoWriter(path, self.side, self.side, codec="ffv1") as writer:
                 for frame in self.frames():
                     writer.write(frame)
         return path

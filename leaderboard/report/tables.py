@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from leaderboard.tasks import BOARD_BASE
+
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
 KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")
 PROTOCOL_WORDS = {
@@ -44,9 +46,7 @@ def used_cells(rows: list[dict[str, Any]], among: tuple[str, ...]) -> list[str]:
 def name_of(row: dict[str, Any]) -> str:
     """Title, and in brackets what of it is not as usual."""
     base = row["revision"].partition("+")[0]
-    notes = [
-        note for note in (row["variant"].replace("+", ", "), "" if base.startswith("quick-256-s0") else base) if note
-    ]
+    notes = [note for note in (row["variant"].replace("+", ", "), "" if base == BOARD_BASE else base) if note]
     return f"{row['title']} ({', '.join(notes)})" if notes else row["title"]
 
 

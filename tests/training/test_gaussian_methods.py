@@ -185,3 +185,27 @@ def test_the_last_stage_moves_colours_and_the_faces_opacity_alone(session):
     made.step()
     moved = {name for name, value in made.model.named_parameters() if not torch.equal(value, before[name])}
     assert moved == {"face.cloud.colors", "face.cloud.opacity_logits", "mouth.cloud.colors"}
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("talking-gaussian", MOUTH_UNTIL - 0.004), ("talking-gaussian", FACE_UNTIL - 0.01), ("talking-gaussian", 0.98)]
+    + [("gaussian-talker", 0.05), ("gaussian-talker", 0.9)],
+)
+def test_lpips_sharpens_where_its_weights_are(session, name, share):
+    """With a stand-in that finds every pair of patches 1 apart; the patches must be pictures that AlexNet can take."""
+    made, seen = learner(session, name), []
+    made.step_number = round(share * STEPS)
+    made.perceptual = None
+    torch.manual_seed(0)  # dropout
+    plain = float(made.attempt(torch.Generator().manual_seed(0)).loss.detach())
+
+    def distance(image, target):
+        seen.append((image.shape, target.shape))
+        return 1 + 0 * image.sum()
+
+    made.perceptual = distance
+    torch.manual_seed(0)
+    sharper = float(made.attempt(torch.Generator().manual_seed(0)).loss.detach())
+    assert sharper - plain > 0.005 and seen
+    assert all(one == other and min(one[1:]) >= SIZE for one, other in seen)

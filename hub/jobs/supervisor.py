@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import multiprocessing
 import threading
@@ -24,6 +25,7 @@ class Supervisor:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
         self._thread.start()
+        atexit.register(self.close)  # or another worker would start while the page ends
 
     @property
     def pid(self) -> int | None:
@@ -33,6 +35,7 @@ class Supervisor:
 
     def close(self) -> None:
         """End the worker; what it held waits in the queue for the next one."""
+        atexit.unregister(self.close)
         self._closed.set()
         if self._process is not None:
             self._process.kill()

@@ -8,7 +8,7 @@ from pgstalker.method import Performance, TrainingRequest, method
 from pgstalker.nerf.batches import Batches
 from pgstalker.rendering.numba_runtime import set_thread_count, thread_count
 from pgstalker.subject import Subject
-from pgstalker.training import loop
+from pgstalker.training import checkpoint, loop
 from pgstalker.training.data import TrainingData
 from pgstalker.training.session import Options, Session
 from pgstalker.types import Label
@@ -40,16 +40,14 @@ def learner(folder, name, kept=None, **options):
     return module.build(session(folder, name, **options), kept)
 
 
-@pytest.mark.parametrize("name", ["er-nerf", "ad-nerf"])
-def test_a_stopped_run_goes_on_as_if_it_had_not(subject_folder, tmp_path, name):
-    whole = learner(subject_folder, name)
+@pytest.mark.parametrize(("name", "torso"), [("er-nerf", "gt"), ("ad-nerf", "rendered")])
+def test_a_stopped_run_goes_on_as_if_it_had_not(subject_folder, tmp_path, name, torso):
+    whole = learner(subject_folder, name, torso=torso)
     for _ in range(3):
         whole.step()
     loop.save(whole, tmp_path / "kept.safetensors", {}, 0.0)
-    from pgstalker.training import checkpoint
-
     tensors, header = checkpoint.load(tmp_path / "kept.safetensors")
-    again = learner(subject_folder, name, kept=header["model"])
+    again = learner(subject_folder, name, kept=header["model"], torso=torso)
     again.restore(tensors, header["step"])
     reports = [(whole.step(), again.step()) for _ in range(3)]
     assert all(one == other for one, other in reports)
@@ -57,6 +55,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(subject_folder, tmp_path, name):
     assert whole.state().keys() == kept.keys()
     for key, one in whole.state().items():
         torch.testing.assert_close(one, kept[key], rtol=0, atol=0, msg=key)
+    if torso == "rendered":
+        pose, code = again.session.data.drive.camera_from_head[0], torch.zeros(again.talker.ear.size)
+        frame = again.finish().draw(pose, code, 0.0, None)
+        assert frame.shape == (SIZE, SIZE, 3) and frame.dtype == torch.uint8
 
 
 @pytest.mark.parametrize("name", ["er-nerf", "rad-nerf"])

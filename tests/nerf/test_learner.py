@@ -77,11 +77,12 @@ def test_any_number_of_cores_learns_the_same(subject_folder, name):
         torch.testing.assert_close(value, found[1][key], rtol=0, atol=0, msg=key)
 
 
-def test_it_learns_and_the_ear_learns_with_it(subject_folder):
+def test_it_learns_and_the_ear_learns_with_it(subject_folder, monkeypatch):
+    monkeypatch.setattr("pgstalker.nerf.learner.WARM_STEPS", 1)  # of the few steps none is spent on slow rates
     one = learner(subject_folder, "er-nerf", steps=36)
     before = [p.clone() for p in one.talker.ear.encoder.parameters()]
     errors = [one.step().psnr for _ in range(36)]
-    assert np.mean(errors[-6:]) > np.mean(errors[:6]) + 0.25
+    assert np.mean(errors[-6:]) > np.mean(errors[:6]) + 0.4
     moved = [not torch.equal(a, b) for a, b in zip(before, one.talker.ear.encoder.parameters(), strict=True)]
     assert any(moved), "end-to-end: the picture's error reaches the ear"
 

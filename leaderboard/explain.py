@@ -31,7 +31,7 @@ GROUP_OF = np.zeros(len(Label), int)
 for number, members in enumerate(REGIONS.values()):
     GROUP_OF[list(members)] = number
 WORST, APART = 6, 12
-"""Frames shown, and the least distance between them."""
+"""Frames shown, and the least distance between them, less in a clip of a few seconds."""
 LIP_LAGS = 6
 OFF = 0.05
 """Lips are lost in a frame whose opening differs from the truth's by more than this share of the eyes' distance."""
@@ -160,11 +160,12 @@ def _decibels(squares: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _worst(frame_db: np.ndarray, lips_db: np.ndarray) -> list[int]:
     """The frames of the largest error, then those of the worst lips, WORST in all and APART from each other."""
     chosen: list[int] = []
+    apart = max(1, min(APART, len(frame_db) // (2 * WORST)))
     for track, most in ((frame_db, WORST // 2), (lips_db, WORST)):
         for index in np.argsort(np.where(np.isfinite(track), track, np.inf), kind="stable"):
             if len(chosen) >= most or not np.isfinite(track[index]):
                 break
-            if all(abs(index - other) >= APART for other in chosen):
+            if all(abs(index - other) >= apart for other in chosen):
                 chosen.append(int(index))
     return chosen
 

@@ -146,6 +146,8 @@ def test_another_voice_is_heard_and_held_against_chance(context, tmp_path):
         and row["agrees"] == (row["r"] > row["null"])
     )
     assert "of 1 pairs" in found["notes"][0]
+    shipped = told(context, "cross_speaker", sounds=(tmp_path / "other.wav",), values=("shipped",))["table"]
+    assert [(row["avatar"], row["ear"]) for row in shipped] == [("mira", "shipped"), ("olu", "shipped")]
 
 
 def test_lips_of_a_code_are_those_that_it_came_from():

@@ -112,8 +112,11 @@ class Comparison:
 
     def differences(self) -> list[dict[str, Any]]:
         """Per figure: A, B; where both are known, A less B, its 95 % interval over paired frames, who is better."""
-        found = []
-        for key, (_, figure, region) in cells().items():
+        found, known = [], cells()
+        for key in dict.fromkeys([*QUICK, *known]):
+            if key not in known:
+                continue
+            _, figure, region = known[key]
             a, b = self.a.values.get(key), self.b.values.get(key)
             if a is None and b is None:
                 continue

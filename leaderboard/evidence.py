@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from leaderboard.faces import FaceTrack, Observer, mediapipe_observer
 from pgstalker.errors import MediaError, WeightsError
 from pgstalker.media import read_frames
 
+log = logging.getLogger(__name__)
 WORST = 64.0
 """The error, in grey levels, that is drawn brightest: the same in every picture, so that pictures compare."""
 RAMP = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], np.float64)
@@ -88,7 +90,8 @@ def _observer() -> tuple[Observer | None, str]:
     try:
         return mediapipe_observer().__enter__(), ""
     except (WeightsError, ImportError) as reason:
-        return None, str(reason)
+        log.warning("mouths are guessed: %s", reason)
+        return None, "the face landmarker is not on this machine"
 
 
 def _zoomed(picture: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:

@@ -15,7 +15,7 @@ CUDA := $(wildcard /dev/nvidia0 /dev/dxg)
 DEMO_STAMP := .venv/.installed$(if $(CUDA),,-play)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-browser check check-quick bench fidelity sample-data
+.PHONY: help demo test test-page check check-quick bench fidelity sample-data
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 14
@@ -26,8 +26,8 @@ demo: $(DEMO_STAMP)   ## serve the page at http://127.0.0.1:7860 (HOST=, PORT=, 
 test: .venv/.installed   ## the fast tests: no GPU, no network, no shared material needed
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q
 
-test-browser: .venv/.installed-dev   ## the page in the system's chromium: every tab, every error sentence
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m browser
+test-page: .venv/.installed-dev   ## the page in the system's chromium, and its jobs when they are killed
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m "browser or fault" tests/hub
 
 check-quick: .venv/.installed-dev   ## lint, types, architecture
 	$(BIN)/ruff check .

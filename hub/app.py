@@ -145,7 +145,6 @@ def serve(
 
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
     preflight.check(tracking=False)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     worker = WorkerSettings(jobs, device, shelf=avatars if host in THIS_MACHINE else None)
     services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)), studio=open_studio(worker))
     threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()

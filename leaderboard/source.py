@@ -30,7 +30,7 @@ def commit(root: Path) -> str | None:
     git = root / ".git"
     try:
         if git.is_file():
-            git = Path(git.read_text().removeprefix("gitdir:").strip())
+            git = root / git.read_text().removeprefix("gitdir:").strip()
         head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref: "):
             return head

@@ -11,10 +11,8 @@ method's id with - as _. Listing the methods loads none of the libraries that tr
 from __future__ import annotations
 
 import functools
-import importlib
 import importlib.util
 import os
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pgstalker.errors import ConfigError
+from pgstalker.registry import registered
 from pgstalker.subject import Subject, torso_over
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
@@ -202,12 +201,7 @@ def discover() -> Mapping[str, Method]:
 
 @functools.cache
 def _discovered(folders: str) -> Mapping[str, Method]:
-    package = importlib.import_module("pgstalker.baselines")
-    found: dict[str, Method] = {}
-    for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
-        module = importlib.import_module(f"{package.__name__}.{entry.name}")
-        assert module.METHOD.id == entry.name.replace("_", "-"), f"{entry.name}.py names {module.METHOD.id}"
-        found[module.METHOD.id] = module.METHOD
+    found: dict[str, Method] = registered("pgstalker.baselines", "METHOD")
     for folder in filter(None, folders.split(os.pathsep)):
         if not Path(folder).is_dir():
             raise ConfigError(f"${FOLDERS} names {folder}, which is no folder; correct it")

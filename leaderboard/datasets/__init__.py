@@ -6,13 +6,12 @@ Nothing is fetched: a clip that is not at hand says where people get it and wher
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from leaderboard.datasets.dataset import Clip, Dataset, Expected
 from pgstalker.errors import ConfigError
+from pgstalker.registry import registered
 
 __all__ = ["Clip", "Dataset", "Expected", "clips_of", "dataset", "discover"]
 
@@ -20,14 +19,7 @@ __all__ = ["Clip", "Dataset", "Expected", "clips_of", "dataset", "discover"]
 @functools.cache
 def discover() -> Mapping[str, Dataset]:
     """Every dataset by id, in the order of their names."""
-    found: dict[str, Dataset] = {}
-    for entry in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name):
-        module = importlib.import_module(f"{__name__}.{entry.name}")
-        if hasattr(module, "DATASET"):
-            expected = entry.name.replace("_", "-")
-            assert module.DATASET.id == expected, f"{entry.name}.py names its dataset {module.DATASET.id}"
-            found[expected] = module.DATASET
-    return MappingProxyType(found)
+    return MappingProxyType(registered(__name__, "DATASET"))
 
 
 def dataset(name: str) -> Dataset:

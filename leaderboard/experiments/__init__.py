@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from leaderboard.experiments.experiment import Context, Experiment, Finding, Settings, conduct
 from pgstalker.errors import ConfigError
+from pgstalker.registry import registered
 
 __all__ = ["Context", "Experiment", "Finding", "Settings", "conduct", "discover", "experiment"]
 
@@ -17,13 +16,7 @@ __all__ = ["Context", "Experiment", "Finding", "Settings", "conduct", "discover"
 @functools.cache
 def discover() -> Mapping[str, Experiment]:
     """Every experiment by id, in the order of their names. Loads none of the libraries that train."""
-    found: dict[str, Experiment] = {}
-    for entry in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name):
-        module = importlib.import_module(f"{__name__}.{entry.name}")
-        if hasattr(module, "EXPERIMENT"):
-            assert module.EXPERIMENT.id == entry.name, f"{entry.name}.py names its experiment {module.EXPERIMENT.id}"
-            found[entry.name] = module.EXPERIMENT
-    return MappingProxyType(found)
+    return MappingProxyType(registered(__name__, "EXPERIMENT"))
 
 
 def experiment(name: str) -> Experiment:

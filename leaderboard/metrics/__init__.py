@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import pkgutil
 
 from leaderboard.metrics.metric import Figure, Meter, Metric, Reading, Region, Status
+from pgstalker.registry import registered
 
 __all__ = ["Figure", "Meter", "Metric", "Reading", "Region", "Status", "cells", "discover"]
 
@@ -14,13 +13,7 @@ __all__ = ["Figure", "Meter", "Metric", "Reading", "Region", "Status", "cells", 
 @functools.cache
 def discover() -> dict[str, Metric]:
     """Every metric by id, in the order of their names. Loads none of the libraries that compute them."""
-    found: dict[str, Metric] = {}
-    for entry in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name):
-        module = importlib.import_module(f"{__name__}.{entry.name}")
-        if hasattr(module, "METRIC"):
-            assert module.METRIC.id == entry.name, f"{entry.name}.py names its metric {module.METRIC.id}"
-            found[entry.name] = module.METRIC
-    return found
+    return registered(__name__, "METRIC")
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import pytest
 
 from app import _pair
 from hub.app import build, launch
-from hub.version import ROOT, commit_of
+from leaderboard.source import ROOT, commit
 from pgstalker.errors import EnvironmentMissing
 from tests.hub.boards import free_port
 
@@ -40,10 +40,10 @@ def test_language_models_are_let_in_only_where_that_is_installed(services, monke
 
 def test_the_commit_is_read_without_git(tmp_path):
     (tmp_path / ".git").mkdir()
-    assert commit_of(tmp_path) == ""
+    assert commit(tmp_path) is None
     (tmp_path / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
     (tmp_path / ".git" / "packed-refs").write_text("# pack-refs\nabc123 refs/heads/main\n")
-    assert commit_of(tmp_path) == "abc123"
+    assert commit(tmp_path) == "abc123"
     (tmp_path / ".git" / "HEAD").write_text("def456\n")
-    assert commit_of(tmp_path) == "def456"
-    assert commit_of(tmp_path / "elsewhere") == "" and len(commit_of(ROOT)) in (0, 40)
+    assert commit(tmp_path) == "def456"
+    assert commit(tmp_path / "elsewhere") is None and len(commit(ROOT) or "") in (0, 40)

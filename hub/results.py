@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parents[1] / "leaderboard" / "results"
 SCHEMA = "pgstalker-board/1"
+OURS, ANCHORS = "pgstalker", ("floor", "oracle", "reference")
 ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
 NAMES = ("Method", "Dataset", "Protocol", "Device", "Source")
 """What tells one row from all others: the first two stand first in a table, the others last."""
@@ -173,9 +174,9 @@ class Results:
 
     @cached_property
     def clips(self) -> dict[str, Clip]:
-        """Clips of which at least one video ships, by id."""
+        """Clips of which at least one video ships, by id; the videos that one would compare first come first."""
         found: dict[str, Clip] = {}
-        for row in self.rows:
+        for row in sorted(self.rows, key=lambda row: (row["method"] != OURS, row["kind"] in ANCHORS)):
             for entry in row["clips"]:
                 path = self.media(entry)
                 if path is None:
@@ -208,9 +209,17 @@ def _read(path: Path) -> dict | None:
 
 
 def _standing(row: Row) -> tuple:
-    """Rows of one table together, the best first, those that do not rank last."""
+    """Methods before the floors and references beside them, rows of one table together, the best first."""
     overall = row.get("overall")
-    return row["dataset"], row["protocol"], row.get("size") or 0, overall is None, overall or 0.0, row["title"]
+    return (
+        row["dataset"],
+        row["kind"] in ANCHORS,
+        row["protocol"],
+        row.get("size") or 0,
+        overall is None,
+        overall or 0.0,
+        row["title"],
+    )
 
 
 def _prominence(item: tuple[str, dict]) -> tuple:

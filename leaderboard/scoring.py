@@ -32,6 +32,7 @@ from leaderboard.records import SCHEMA, cell, write_record
 from leaderboard.source import source
 from pgstalker.errors import ConfigError, PgsError, WeightsError
 from pgstalker.media import probe, read_audio
+from pgstalker.preflight import check_python
 from pgstalker.types import SAMPLE_RATE_HZ
 
 log = logging.getLogger(__name__)
@@ -76,12 +77,14 @@ def score(
     """The record (schema pgstalker-eval/1) of one result, also written to `out` (.json, with an .npz beside) if given.
 
     observer finds the faces; MediaPipe where none is given. Raises MediaError for videos that cannot be read or differ
-    in rate, size or length, with the values and the switch that allows it; ConfigError for unknown metrics.
+    in rate, size or length, with the values and the switch that allows it; ConfigError for unknown metrics,
+    EnvironmentMissing where only what plays avatars is installed.
     """
     from pgstalker.devices import choose_device
 
     started, clock = datetime.now(UTC), time.perf_counter()
     chosen = choose_metrics(request.metrics)
+    check_python("judging a video", "torch", "mediapipe")
     device = choose_device(request.device)
     with tempfile.TemporaryDirectory(prefix="pgstalker-score-") as scratch, ExitStack() as resources:
         scene = _survey(request, chosen, Path(scratch), progress, observer)

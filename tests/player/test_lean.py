@@ -54,7 +54,7 @@ def test_the_page_and_its_jobs_need_no_torch(avatar_and_speech):
     folder, speech = avatar_and_speech
     program = WITHOUT + (
         "from pathlib import Path\nimport hub.app\nfrom hub.jobs import Gallery, SpeakingJob\n"
-        "gallery = Gallery(Path('none'), Path(sys.argv[1]).parent)\nhub.app.build(gallery)\n"
+        "gallery = Gallery(Path('none'), Path(sys.argv[1]).parent)\nhub.app.build(hub.app.Services(gallery))\n"
         "job = SpeakingJob(gallery, 'tiny', sys.argv[2])\nprint([u.stage for u in job.updates(0.01)][-1])\n"
         "job.close()\n"
         "assert 'torch' not in sys.modules"

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from hub.results import Clip, Results
+from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import Figure, cells
 from leaderboard.records import read_record
 from leaderboard.scoring import ScoreRequest, score
-from leaderboard.side_by_side import side_by_side
 from leaderboard.statistics import compare
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.media import normalise_video, probe

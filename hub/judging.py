@@ -14,7 +14,7 @@ from hub.results import Results
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record
 from leaderboard.scoring import Progress, ScoreRequest, score
-from leaderboard.standing import standing_of
+from leaderboard.submission.standing import standing_of
 from pgstalker.errors import PgsError
 from pgstalker.media import check_audio, check_video, probe
 

@@ -12,14 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leaderboard.reported import reported
+from leaderboard.board.reported import reported
+from leaderboard.places import RESULTS
 from pgstalker.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-FOLDER = Path(__file__).resolve().parents[1] / "leaderboard" / "results"
 SCHEMA = "pgstalker-board/1"
 OURS, ANCHORS = "pgstalker", ("floor", "oracle", "reference")
 ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
@@ -54,7 +54,7 @@ class Clip:
 class Results:
     """folder holds board.json, the records and the media that it names."""
 
-    def __init__(self, folder: Path = FOLDER):
+    def __init__(self, folder: Path = RESULTS):
         self.folder = folder
         board = _read(folder / "board.json")
         self.is_compiled = board is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leaderboard.source import ROOT, commit
+from leaderboard.places import ROOT
+from leaderboard.source import commit
 from pgstalker import __version__
 
 

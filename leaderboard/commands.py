@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from leaderboard.places import RESULTS, WORK
 from pgstalker.command_line import pairs
 from pgstalker.errors import ConfigError, PgsError
 
 if TYPE_CHECKING:
-    from leaderboard.regenerate import Engine
-    from leaderboard.tasks import Places
-    from leaderboard.verify import Verdict
+    from leaderboard.running.regenerate import Engine
+    from leaderboard.running.tasks import Places
+    from leaderboard.running.verify import Verdict
 
-WORK, RESULTS = Path("work") / "leaderboard", Path(__file__).parent / "results"
 Switches = Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")]
 
 
@@ -54,8 +54,8 @@ class Run:
     results: Path = RESULTS
 
     def run(self) -> None:
-        from leaderboard.runner import run
-        from leaderboard.tasks import Task
+        from leaderboard.running.runner import run
+        from leaderboard.running.tasks import Task
 
         task = Task(
             method=self.method,
@@ -112,9 +112,9 @@ class Regenerate:
     results: Path = RESULTS
 
     def run(self) -> None:
-        from leaderboard.board import write_board
-        from leaderboard.ray_engine import RayEngine
-        from leaderboard.regenerate import BOARD_DATASETS, Wish, one_by_one, regenerate
+        from leaderboard.board.compiled import write_board
+        from leaderboard.running.ray_engine import RayEngine
+        from leaderboard.running.regenerate import BOARD_DATASETS, Wish, one_by_one, regenerate
 
         wish = Wish(
             datasets=self.dataset or BOARD_DATASETS,
@@ -141,7 +141,7 @@ class Regenerate:
 
     def _conduct(self, places: Places, engine: Engine) -> None:
         from leaderboard.experiments import Context, Settings, conduct, discover
-        from leaderboard.regenerate import BOARD_DATASETS
+        from leaderboard.running.regenerate import BOARD_DATASETS
 
         settings = Settings(
             preset=self.preset,
@@ -173,7 +173,7 @@ class Verify:
     results: Path = RESULTS
 
     def run(self) -> None:
-        from leaderboard.verify import retrain, verify
+        from leaderboard.running.verify import retrain, verify
 
         places = _places(self.work, self.results)
         verdicts = (
@@ -197,7 +197,7 @@ class Rescore:
     results: Path = RESULTS
 
     def run(self) -> None:
-        from leaderboard.verify import rescore
+        from leaderboard.running.verify import rescore
 
         _tell(rescore(_places(self.work, self.results), self.weights, self.methods, _named(self.dataset)))
 
@@ -246,7 +246,7 @@ class Datasets:
 
 
 def _places(work: Path, results: Path) -> Places:
-    from leaderboard.tasks import Places
+    from leaderboard.running.tasks import Places
 
     return Places(work, results)
 

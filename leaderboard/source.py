@@ -7,9 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from leaderboard.places import ROOT
 from pgstalker import __version__
-
-ROOT = Path(__file__).parents[1]
 
 
 @functools.cache

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import tyro
 
+from leaderboard.places import RESULTS, WORK
 from pgstalker.errors import ConfigError
-
-RESULTS, WORK = Path(__file__).parent / "results", Path("work") / "leaderboard"
 
 
 @dataclass
@@ -43,7 +42,7 @@ class Submit:
     """Where the runner keeps its predictions."""
 
     def run(self) -> None:
-        from leaderboard.submit import lint, preview
+        from leaderboard.submission.submit import lint, preview
 
         self._pack()
         checks = lint(self.zip, self.results)
@@ -55,7 +54,7 @@ class Submit:
             raise ConfigError(f"{wrong[0].error}: {self.zip} does not pass '{wrong[0].rule}': {wrong[0].reason}")
 
     def _pack(self) -> None:
-        from leaderboard import pack
+        from leaderboard.submission import pack
 
         asked = [self.example, self.measured is not None, bool(self.records)]
         if sum(asked) > 1:
@@ -94,8 +93,8 @@ class Explain:
     work: Path = WORK
 
     def run(self) -> None:
-        from leaderboard.explain import explain, lines
-        from leaderboard.shelf import Shelf
+        from leaderboard.inspection.explain import explain, lines
+        from leaderboard.inspection.shelf import Shelf
 
         evidence = Shelf(self.results, self.work, self.gt).find(self.result, self.clip)
         sheet = self.sheet or Path(f"explain-{Path(evidence.prediction).stem}.png")
@@ -123,8 +122,8 @@ class Compare:
     work: Path = WORK
 
     def run(self) -> None:
-        from leaderboard import comparing
-        from leaderboard.shelf import Shelf
+        from leaderboard.inspection import comparing
+        from leaderboard.inspection.shelf import Shelf
 
         shelf = Shelf(self.results, self.work, self.gt, self.audio)
         both = (self.a, self.b)
@@ -206,8 +205,8 @@ class Experiment:
 
     def run(self) -> None:
         from leaderboard.experiments import Context, Settings, conduct, discover, experiment
-        from leaderboard.regenerate import BOARD_DATASETS
-        from leaderboard.tasks import Places
+        from leaderboard.running.regenerate import BOARD_DATASETS
+        from leaderboard.running.tasks import Places
 
         if self.name == "list":
             for one in discover().values():

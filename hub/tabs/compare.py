@@ -142,7 +142,7 @@ class Duel:
 
     def look(self, session: Session | None, event: gr.EventData) -> str:
         """The frame at which the players rest: pictures, errors, mouths."""
-        from leaderboard.evidence import look_at
+        from leaderboard.inspection.evidence import look_at
 
         if session is None:
             return ""

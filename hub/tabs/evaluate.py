@@ -90,7 +90,7 @@ class Judge:
 
     def lint(self, path: str | None) -> tuple[str, str]:
         """The rules of a submission, each kept or not, and where it would stand if all are."""
-        from leaderboard.submit import lint, preview
+        from leaderboard.submission.submit import lint, preview
 
         if not path:
             raise gr.Error(messages.NEEDS_ZIP, title="That did not work", print_exception=False)
@@ -108,7 +108,7 @@ class Judge:
 
     def example(self) -> str:
         """A small submission that passes, made once per server."""
-        from leaderboard.pack import example
+        from leaderboard.submission.pack import example
 
         if self._example is None:
             self._folder = tempfile.TemporaryDirectory(prefix="pgstalker-example-")

@@ -10,8 +10,9 @@ import os
 from pathlib import Path
 
 from leaderboard.datasets.dataset import Clip, Dataset, Expected
+from leaderboard.places import ROOT
 
-SAMPLE_DATA = Path(__file__).parents[2] / "sample_data"
+SAMPLE_DATA = ROOT / "sample_data"
 PLACE = "PGSTALKER_PRESENTERS"
 OTHERS = ("amara", "june", "piet", "tomas")
 

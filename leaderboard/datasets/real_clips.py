@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from leaderboard.datasets.dataset import Clip, Dataset, Expected
+from leaderboard.places import ROOT
 
 PLACE = "PGSTALKER_CLIPS"
 WHERE = f"put it into the folder ${PLACE} names (else ../shared/clips); it is for research only and does not ship"
@@ -20,7 +21,7 @@ DIGESTS = {
 
 
 def clips() -> tuple[Clip, ...]:
-    folder = Path(os.environ.get(PLACE) or Path(__file__).parents[3] / "shared" / "clips")
+    folder = Path(os.environ.get(PLACE) or ROOT.parent / "shared" / "clips")
     return tuple(
         Clip(name, name, folder / f"{name}.mp4", f"{name}-own", f"{FOUND_IN[name]}; {WHERE}", digest)
         for name, digest in DIGESTS.items()

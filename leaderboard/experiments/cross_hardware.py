@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.experiments.experiment import Context, Experiment, Finding
+from leaderboard.places import ROOT
 from leaderboard.records import read_record
 from pgstalker.errors import ConfigError
 
-BENCHES = Path(__file__).parents[2] / "benchmarks" / "results"
+BENCHES = ROOT / "benchmarks" / "results"
 STAGES = ("render", "frame", "end_to_end", "train_step")
 
 

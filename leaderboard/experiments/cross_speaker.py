@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leaderboard.experiments.experiment import Context, Experiment, Finding
-from leaderboard.stages import Run
+from leaderboard.places import ROOT
+from leaderboard.running.stages import Run
 from pgstalker.errors import ConfigError, EnvironmentMissing
 from pgstalker.measures import circular_shift_null, pearson
 from pgstalker.media import read_audio
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from pgstalker.models.talker import Talker
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).parents[2]
 PLACE = "PGSTALKER_SPEECH"
 LONGEST_S = 30
 EARS = ("mel", "viseme")

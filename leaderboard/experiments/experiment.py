@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leaderboard.board.series import Entry, aligned, read_entry
 from leaderboard.environment import environment
 from leaderboard.metrics import cells
-from leaderboard.regenerate import BOARD_DATASETS, Engine, one_by_one
-from leaderboard.runner import Outcome, run
-from leaderboard.series import Entry, aligned, read_entry
+from leaderboard.running.regenerate import BOARD_DATASETS, Engine, one_by_one
+from leaderboard.running.runner import Outcome, run
+from leaderboard.running.tasks import Places, Task
 from leaderboard.statistics import clips_interval, compare
-from leaderboard.tasks import Places, Task
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
@@ -255,7 +255,7 @@ def _gains(entries: Mapping[str, Entry], base: Mapping[str, Entry]) -> dict[str,
 
 def title_of(key: str) -> str:
     """A column for a plot's axis: PSNR mouth, dB."""
-    from leaderboard.board import title_of as name
+    from leaderboard.board.compiled import title_of as name
 
     known = cells()
     return f"{name(key)}, {known[key][1].unit}" if key in known else name(key)

@@ -14,7 +14,7 @@ from leaderboard.datasets import clips_of
 from leaderboard.datasets.folder import MANIFEST
 from leaderboard.experiments.degradations import KINDS, degrade
 from leaderboard.experiments.experiment import Context, Experiment, Finding, Variant, measured, title_of
-from leaderboard.stages import Run
+from leaderboard.running.stages import Run
 from pgstalker.errors import ConfigError, PgsError
 from pgstalker.files import replacing
 from pgstalker.subject import Subject

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from leaderboard.board import FILE, compile_board, text_of
+from leaderboard.board.compiled import FILE, compile_board, text_of
+from leaderboard.places import ROOT
 from leaderboard.report.tables import csv_of, latex_of, markdown_of, readme_of
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
-README = Path(__file__).parents[2] / "README.md"
+README = ROOT / "README.md"
 START, END = "<!-- board -->", "<!-- /board -->"
 
 

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from leaderboard.tasks import BOARD_BASE
+from leaderboard.running.tasks import BOARD_BASE
 
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
 KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")

@@ -131,7 +131,7 @@ def test_the_same_link_gives_the_same_comparison_and_nothing_else(results):
 
 
 def test_one_frame_shows_errors_and_mouths(pair, monkeypatch, tmp_path):
-    from leaderboard import evidence
+    from leaderboard.inspection import evidence
 
     monkeypatch.setattr(evidence, "_observer", lambda: (None, "no landmarker here"))
     videos = {"A": pair.a.path, "B": pair.b.path, TRUTH: pair.truth.path}
@@ -143,7 +143,7 @@ def test_one_frame_shows_errors_and_mouths(pair, monkeypatch, tmp_path):
 
 
 def test_the_error_picture_is_black_for_none_and_bright_for_much():
-    from leaderboard.evidence import RAMP, error_map
+    from leaderboard.inspection.evidence import RAMP, error_map
 
     grey = np.full((4, 4, 3), 100, np.uint8)
     assert (error_map(grey, grey) == RAMP[0]).all()

@@ -10,7 +10,8 @@ import pytest
 
 from app import _pair
 from hub.app import build, launch
-from leaderboard.source import ROOT, commit
+from leaderboard.places import ROOT
+from leaderboard.source import commit
 from pgstalker.errors import EnvironmentMissing
 from tests.hub.boards import free_port
 

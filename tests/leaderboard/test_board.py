@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from leaderboard.board import compile_board, title_of
+from leaderboard.board.compiled import compile_board, title_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.scoring import ScoreRequest, score

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leaderboard import comparing
+from leaderboard.board.series import Entry
+from leaderboard.inspection import comparing
+from leaderboard.inspection.shelf import Evidence, Shelf
 from leaderboard.records import read_record, write_record
 from leaderboard.scoring import ScoreRequest, score
-from leaderboard.series import Entry
-from leaderboard.shelf import Evidence, Shelf
 from leaderboard.statistics import compare
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.media import probe, read_audio, read_frames, write_wav

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard.board import compile_board
+from leaderboard.board.compiled import compile_board
 from leaderboard.datasets import Clip
 from leaderboard.experiments import Context, Settings, conduct, discover, experiment
 from leaderboard.experiments.degradations import KINDS, degrade, worse
-from leaderboard.tasks import Places
+from leaderboard.running.tasks import Places
 from pgstalker.errors import ConfigError
 from pgstalker.media import probe, read_audio, read_frames, write_wav
 from pgstalker.subject import Subject

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leaderboard.explain import OFF, REGIONS, explain, lines
+from leaderboard.inspection.explain import OFF, REGIONS, explain, lines
+from leaderboard.inspection.sheet import ROWS
+from leaderboard.inspection.shelf import Evidence, Shelf
 from leaderboard.scoring import ScoreRequest, score
-from leaderboard.sheet import ROWS
-from leaderboard.shelf import Evidence, Shelf
 from pgstalker.errors import ConfigError
 from pgstalker.types import Label
 from tests.leaderboard.drawn import MOUTH, SIDE, draw, openings

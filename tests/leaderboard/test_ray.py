@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.board import compile_board
-from leaderboard.ray_engine import RayEngine
-from leaderboard.regenerate import Wish, one_by_one, plan, regenerate
-from leaderboard.runner import Outcome, run
-from leaderboard.tasks import Places, Task
+from leaderboard.board.compiled import compile_board
+from leaderboard.running.ray_engine import RayEngine
+from leaderboard.running.regenerate import Wish, one_by_one, plan, regenerate
+from leaderboard.running.runner import Outcome, run
+from leaderboard.running.tasks import Places, Task
 from pgstalker.errors import ConfigError, EnvironmentMissing
 
 SIZE = 64
@@ -92,7 +92,7 @@ def mortal(task: Task, folder: Path, lives: int, places: Places) -> Outcome:
     """A worker that is killed half-way, `lives` times over."""
     deaths = len(list(folder.glob(f"{task.clip}-*")))
     if deaths < lives:
-        from leaderboard.stages import STAGES, Run
+        from leaderboard.running.stages import STAGES, Run
 
         whole = Run(task, places)
         if "prepare" not in whole.stages:

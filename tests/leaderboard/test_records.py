@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 
+from leaderboard.board.reported import FOLDER, reported
 from leaderboard.metrics import Reading, cells
 from leaderboard.records import cell, read_record, write_record
-from leaderboard.reported import FOLDER, reported
 from leaderboard.schema import FILES, load, validate
 from pgstalker.errors import ConfigError
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard import performing, tasks
-from leaderboard.board import compile_board, text_of
+from leaderboard.board.compiled import compile_board, text_of
 from leaderboard.records import read_record
-from leaderboard.regenerate import Wish, plan, regenerate
 from leaderboard.report import END, START, stale, write
-from leaderboard.runner import FAILURE, StageDied, _apart, run
-from leaderboard.stages import Run, judge
-from leaderboard.tasks import Places, Task
-from leaderboard.verify import rescore, retrain, verify
+from leaderboard.running import performing, tasks
+from leaderboard.running.regenerate import Wish, plan, regenerate
+from leaderboard.running.runner import FAILURE, StageDied, _apart, run
+from leaderboard.running.stages import Run, judge
+from leaderboard.running.tasks import Places, Task
+from leaderboard.running.verify import rescore, retrain, verify
 from pgstalker.errors import AvatarError, ConfigError, PgsError
 from pgstalker.method import method
 
@@ -122,7 +122,7 @@ def test_killed_half_way_it_goes_on_to_the_same_board(whole, wish, toons, tmp_pa
     arguments = ["regenerate", "--dataset", toons, "--methods", *METHODS, "--size", str(SIZE), "--device", "cpu"]
     arguments += ["--engine", "here", "--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
     program = (
-        "from tests.fault.mortal import die_after; die_after('leaderboard.stages:Run.note#9'); "
+        "from tests.fault.mortal import die_after; die_after('leaderboard.running.stages:Run.note#9'); "
         f"from leaderboard.__main__ import main; main({arguments!r})"
     )
     without_weights(monkeypatch, whole[0].work.parent)
@@ -258,7 +258,7 @@ def test_kept_predictions_bear_their_records_out(copied, toons):
 
 
 def test_a_row_made_again_holds(copied, toons, monkeypatch):
-    from leaderboard import verify as module
+    from leaderboard.running import verify as module
 
     task_of = module.task_of
     monkeypatch.setattr(module, "task_of", lambda record, _: task_of(record, {"toons": toons}))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from leaderboard.board.ranking import rank
 from leaderboard.metrics.metric import Figure
-from leaderboard.ranking import rank
 from leaderboard.statistics import (
     _mean_draws,
     block_draws,

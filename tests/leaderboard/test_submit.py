@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaderboard.archive import is_unsafe, unpack
-from leaderboard.pack import EXAMPLE, drawn, example, measured_entries, pack_submission
 from leaderboard.records import read_record, write_record
-from leaderboard.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, lint, preview
+from leaderboard.submission.archive import is_unsafe, unpack
+from leaderboard.submission.pack import EXAMPLE, drawn, example, measured_entries, pack_submission
+from leaderboard.submission.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, lint, preview
 from leaderboard.workbench import described
 from pgstalker.errors import ConfigError
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leaderboard.evidence import error_map
 from leaderboard.faces import FaceTrack
 from leaderboard.inputs import Side
+from leaderboard.inspection.evidence import error_map
 from pgstalker.files import replacing
 from pgstalker.types import FPS
 
 if TYPE_CHECKING:
-    from leaderboard.explain import Explanation
+    from leaderboard.inspection.explain import Explanation
 
 CELL, TITLE, CAPTION, MARGIN = 208, 34, 40, 84
 INK, PAPER = (30, 30, 30), (250, 250, 250)

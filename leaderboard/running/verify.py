@@ -18,10 +18,10 @@ from typing import Any
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record, write_record
-from leaderboard.runner import run
+from leaderboard.running.runner import run
+from leaderboard.running.stages import Run, score_request
+from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS, score
-from leaderboard.stages import Run, score_request
-from leaderboard.tasks import Places, Task
 from pgstalker.errors import ConfigError, PgsError
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _asked_steps(revision: str) -> int | None:
 
 
 def _speech(stem: str) -> Path:
-    from leaderboard.references import OTHER_SPEECH
+    from leaderboard.running.references import OTHER_SPEECH
 
     path = OTHER_SPEECH.with_name(f"{stem}.wav")
     if not path.is_file():

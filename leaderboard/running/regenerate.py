@@ -10,9 +10,9 @@ from functools import partial
 
 from leaderboard.datasets import clips_of
 from leaderboard.progress import duration
-from leaderboard.references import REFERENCES
-from leaderboard.runner import Outcome, run
-from leaderboard.tasks import Places, Task
+from leaderboard.running.references import REFERENCES
+from leaderboard.running.runner import Outcome, run
+from leaderboard.running.tasks import Places, Task
 from pgstalker.errors import ConfigError
 from pgstalker.method import Method, discover
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.progress import Line
+from leaderboard.running.stages import STAGES, Run
+from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS
-from leaderboard.stages import STAGES, Run
-from leaderboard.tasks import Places, Task
 from pgstalker.errors import PgsError
 from pgstalker.files import replacing
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from leaderboard.references import REFERENCES
-from leaderboard.truths import Truth
+from leaderboard.running.references import REFERENCES
+from leaderboard.running.truths import Truth
 from pgstalker.method import method
 from pgstalker.subject import Subject
 
 if TYPE_CHECKING:
-    from leaderboard.stages import Run
+    from leaderboard.running.stages import Run
 
 
 def labels_of(run: Run, subject: Subject, truth: Truth, media: str | None) -> dict[str, Any]:

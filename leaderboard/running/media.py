@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leaderboard.protocol import Protocol
-from leaderboard.references import REFERENCES
-from leaderboard.tasks import BOARD_BASE
-from leaderboard.truths import Truth
+from leaderboard.running.references import REFERENCES
+from leaderboard.running.tasks import BOARD_BASE
+from leaderboard.running.truths import Truth
 from pgstalker.media import VideoWriter, read_frames
 from pgstalker.provenance import COMMENT
 
 if TYPE_CHECKING:
-    from leaderboard.stages import Run
+    from leaderboard.running.stages import Run
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 10_000_000

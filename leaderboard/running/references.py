@@ -12,11 +12,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from leaderboard.places import ROOT
 from leaderboard.protocol import H264_Q8_CRF
-from leaderboard.truths import Truth, spoken
+from leaderboard.running.truths import Truth, spoken
 from pgstalker.media import VideoWriter, read_frames
 
-OTHER_SPEECH = Path(__file__).parents[1] / "sample_data" / "speech" / "english_man.wav"
+OTHER_SPEECH = ROOT / "sample_data" / "speech" / "english_man.wav"
 
 
 @dataclass(frozen=True)

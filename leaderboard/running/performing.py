@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leaderboard.references import Reference
-from leaderboard.truths import Truth
+from leaderboard.running.references import Reference
+from leaderboard.running.truths import Truth
 from pgstalker.devices import choose_device
 from pgstalker.media import VideoWriter
 from pgstalker.method import Performance, Trained, method
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
-    from leaderboard.stages import Report, Run
+    from leaderboard.running.stages import Report, Run
 
 WARM_UP = {"cpu": 2, "cuda": 20}
 MOST_TIMED = 300

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from leaderboard.places import RESULTS
 from leaderboard.schema import validate
 from pgstalker.errors import ConfigError
 
-FOLDER = Path(__file__).parent / "results" / "reported"
+FOLDER = RESULTS / "reported"
 
 
 def reported(folder: Path = FOLDER) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from leaderboard.datasets import Clip, clips_of
+from leaderboard.places import RESULTS, WORK
 from leaderboard.protocol import Codec
-from leaderboard.references import REFERENCES
+from leaderboard.running.references import REFERENCES
 from pgstalker.errors import ConfigError
 from pgstalker.method import TrainingRequest, discover
 
@@ -18,8 +19,6 @@ SIZE_PX = MappingProxyType({"quick": 256, "compare": 256, "default": 512, "paper
 """Side of the pictures of each preset: all methods are compared at one."""
 BOARD_BASE = "quick-256-s0"
 """How the committed rows are made, but for their switches: what needs no saying in a name."""
-WORK = Path("work") / "leaderboard"
-RESULTS = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)

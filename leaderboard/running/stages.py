@@ -21,9 +21,9 @@ from typing import Any
 from leaderboard import __name__ as PACKAGE
 from leaderboard.datasets import dataset
 from leaderboard.protocol import VERSION, Protocol, Setting
-from leaderboard.references import REFERENCES
-from leaderboard.tasks import Places, Task
-from leaderboard.truths import Truth, spoken, write_sound
+from leaderboard.running.references import REFERENCES
+from leaderboard.running.tasks import Places, Task
+from leaderboard.running.truths import Truth, spoken, write_sound
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 from pgstalker.method import Performance, method
@@ -141,7 +141,7 @@ def train(run: Run, report: Report) -> None:
 
 def perform(run: Run, report: Report) -> None:
     """The held-out part, or another's speech, as a lossless video; how fast, and for how much memory."""
-    from leaderboard.performing import act, recite
+    from leaderboard.running.performing import act, recite
 
     subject, task = run.subject(), run.task
     if task.method in REFERENCES:
@@ -176,8 +176,8 @@ def score_request(run: Run, protocol: Protocol, weights: Path | None = None) -> 
     """How the run's kept prediction is scored: checked against what was rendered, beside truth and sound.
 
     Raises ConfigError where the prediction is not the one that was rendered."""
-    from leaderboard.labels import labels_of
-    from leaderboard.media import ship
+    from leaderboard.running.labels import labels_of
+    from leaderboard.running.media import ship
     from leaderboard.scoring import ScoreRequest
 
     kept, subject = run.stages["perform"], run.subject()

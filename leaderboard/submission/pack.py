@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard.archive import pack
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record
 from leaderboard.schema import validate
-from leaderboard.submit import METHOD, PREDICTIONS, RECORDS, RUN
+from leaderboard.submission.archive import pack
+from leaderboard.submission.submit import METHOD, PREDICTIONS, RECORDS, RUN
 from pgstalker.errors import ConfigError
 from pgstalker.subject import sha256_of
 

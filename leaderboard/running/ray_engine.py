@@ -11,22 +11,21 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from leaderboard.runner import Outcome
-from leaderboard.tasks import Task
+from leaderboard.places import ROOT
+from leaderboard.running.runner import Outcome
+from leaderboard.running.tasks import Task
 from pgstalker.errors import ConfigError, EnvironmentMissing
 
 log = logging.getLogger(__name__)
-ROOT = Path(__file__).parents[1]
 RETRIES = 3
 """How often a task is begun again after its worker was lost; what a task itself fails with is not tried again."""
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """An engine of leaderboard.regenerate. address: of the cluster's head, "auto" for the one that this machine is part
+    """An engine of regenerate. address: of the cluster's head, "auto" for the one that this machine is part
     of, None for a new one on this machine alone. cpus, gpus: what one task holds while it runs."""
 
     address: str | None = None

@@ -20,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard.archive import unpack
 from leaderboard.metrics import cells
+from leaderboard.places import RESULTS
 from leaderboard.protocol import VERSION, Protocol
 from leaderboard.records import read_record
 from leaderboard.schema import validate
+from leaderboard.submission.archive import unpack
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.subject import sha256_of
 
 METHOD, RUN, RECORDS, PREDICTIONS = "method.json", "run.json", "records", "predictions"
-RESULTS = Path(__file__).parent / "results"
 VIDEOS = (".mkv", ".avi", ".mp4", ".mov")
 SCHEMA_ERROR, SHA_ERROR, DUPLICATE_ERROR = "E-SUB-SCHEMA", "E-SUB-SHA", "E-SUB-DUP"
 MEAN_TOLERANCE = 1e-3
@@ -304,7 +304,7 @@ def preview(path: str | Path, results: Path = RESULTS) -> list[dict[str, Any]]:
     and its own (source "submitted"), ranked anew among each other; best first.
 
     Raises ConfigError, with the rule, for a submission that lint does not pass."""
-    from leaderboard.standing import standing
+    from leaderboard.submission.standing import standing
 
     with tempfile.TemporaryDirectory(prefix="pgstalker-submission-") as scratch:
         checks, submission = _lint(Path(path), Path(scratch), results)

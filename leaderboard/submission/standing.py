@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leaderboard.board.placing import RANKED
+from leaderboard.board.ranking import Ranking, rank
+from leaderboard.board.series import Entry, aligned, read_entry
 from leaderboard.metrics import cells
-from leaderboard.placing import RANKED
-from leaderboard.ranking import Ranking, rank
-from leaderboard.series import Entry, aligned, read_entry
 from pgstalker.errors import ConfigError
 from pgstalker.method import discover
 
 if TYPE_CHECKING:
-    from leaderboard.submit import Submission
+    from leaderboard.submission.submit import Submission
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from leaderboard import inputs
 from leaderboard.faces import FaceTrack, Observer, mediapipe_observer
+from leaderboard.inspection.shelf import Evidence
 from leaderboard.metrics.closure import CLOSED
-from leaderboard.shelf import Evidence
 from pgstalker.errors import ConfigError
 from pgstalker.measures import MAX_PSNR_DB, lip_aperture, pearson
 from pgstalker.types import FPS, Label
@@ -110,7 +110,7 @@ def explain(
         faceless=int((~mine.faces.is_seen[:count]).sum()),
     )
     if sheet is not None:
-        from leaderboard.sheet import write_sheet
+        from leaderboard.inspection.sheet import write_sheet
 
         write_sheet(sheet, found, own, true, its.faces)
     return found

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from leaderboard.board.ranking import rank
+from leaderboard.board.rows import UNKNOWN, Key, Row
+from leaderboard.board.series import Entry, Paired, aligned, paired
 from leaderboard.metrics import Figure, cells
-from leaderboard.ranking import rank
-from leaderboard.rows import UNKNOWN, Key, Row
-from leaderboard.series import Entry, Paired, aligned, paired
 
 OWN = "pgstalker"
 RANKED = ("gaussians", "nerf", "floor", "external")

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from leaderboard.board.series import Entry, read_entry
 from leaderboard.protocol import VERSION
-from leaderboard.runner import FAILURE
+from leaderboard.running.runner import FAILURE
 from leaderboard.schema import validate
-from leaderboard.series import Entry, read_entry
 from pgstalker.errors import ConfigError
 
 log = logging.getLogger(__name__)

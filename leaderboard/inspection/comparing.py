@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from leaderboard.board.series import Entry, aligned, read_entry
+from leaderboard.inspection.shelf import Evidence, Shelf
+from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import cells
-from leaderboard.series import Entry, aligned, read_entry
-from leaderboard.shelf import Evidence, Shelf
-from leaderboard.side_by_side import side_by_side
 from leaderboard.statistics import Comparison, compare, holm
 from pgstalker.errors import ConfigError
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from leaderboard.board.placing import DIGITS, place_all
+from leaderboard.board.reported import reported
+from leaderboard.board.rows import Key, Row, read_rows
+from leaderboard.board.series import Entry
 from leaderboard.metrics import cells
-from leaderboard.placing import DIGITS, place_all
 from leaderboard.protocol import VERSION
-from leaderboard.reported import reported
-from leaderboard.rows import Key, Row, read_rows
 from leaderboard.schema import validate
-from leaderboard.series import Entry
 from leaderboard.statistics import clips_interval
 from pgstalker import __version__
 from pgstalker.errors import ConfigError
@@ -115,7 +115,7 @@ def _row(key: Key, row: Row) -> dict[str, Any]:
 
 def _declared(method: str, about: dict[str, Any]) -> tuple[str, str]:
     """(title, kind): as the record says, else as this program knows the method, else its id."""
-    from leaderboard.references import REFERENCES
+    from leaderboard.running.references import REFERENCES
     from pgstalker.method import discover
 
     if "title" in about:

@@ -1,0 +1,1 @@
+"""All records compiled to one file, and where each method stands in it."""

@@ -1,0 +1,1 @@
+"""Looking into results: where one loses, and two beside each other."""

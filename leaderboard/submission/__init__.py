@@ -1,0 +1,1 @@
+"""Results that others send: packed, checked, and placed among the board's."""

@@ -28,6 +28,7 @@ from pgstalker.nerf.volume import Shaded
 from pgstalker.rendering.numba_runtime import share as share_work
 from pgstalker.rendering.ssim import ssim
 from pgstalker.training import checkpoint
+from pgstalker.training.average import RunningAverage
 from pgstalker.training.codes import TrainingCodes, taught
 from pgstalker.training.loop import StepReport
 from pgstalker.training.perceptual import LEAST_SIDE, load_lpips
@@ -114,7 +115,7 @@ class NerfLearner:
         learns_by_itself = {id(p) for p in talker.ear.parameters()}
         self.parameters = [p for p in talker.parameters() if id(p) not in learns_by_itself]
         self.optimizer = self._optimizer()
-        self.average: dict[str, Tensor] = {}
+        self.average = RunningAverage(talker, AVERAGE_DECAY)
 
     @property
     def codes(self) -> TrainingCodes:
@@ -158,7 +159,7 @@ class NerfLearner:
         self.step_number += 1
         self.talker.head.learn_occupancy([part.shaded for part in parts], self.step_number, self.steps)
         if share >= AVERAGE_FROM:
-            self._average()
+            self.average.add(self.step_number - AVERAGE_FROM * self.steps)
         error = float(np.mean([part.error for part in parts]))
         loss = float(np.mean([part.loss for part in parts]))
         stage = "lips" if share >= recipe.lips_from else "head"
@@ -237,20 +238,9 @@ class NerfLearner:
         if codes.requires_grad:
             codes.backward(torch.stack([part.gradients[-1] for part in parts]).to(codes))
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """A running average of the weights."""
-        steps = self.step_number - AVERAGE_FROM * self.steps
-        decay = min(AVERAGE_DECAY, (1 + steps) / (10 + steps))
-        for name, value in self.talker.named_parameters():
-            if name in self.average:
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name] = value.detach().clone()
-
     def finish(self) -> NerfTalker:
         """The talker with averaged weights."""
-        self.talker.load_state_dict(self.average, strict=False)
+        self.average.apply()
         return self.talker.eval()
 
     # ---- stop and go on
@@ -260,19 +250,15 @@ class NerfLearner:
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"talker/{name}": value for name, value in self.talker.state_dict().items()}
-        tensors |= {f"average/{name}": value for name, value in self.average.items()}
+        tensors |= self.average.state()
         tensors |= {f"codes/{name}": value for name, value in self.codes.state().items()}
         return tensors | checkpoint.optimizer_tensors(self.optimizer, self.talker)
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up state() of a learner whose talker had the same configuration."""
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-        self.talker.load_state_dict(under("talker/"))
-        self.average = {name: value.to(self.device) for name, value in under("average/").items()}
+        self.talker.load_state_dict(checkpoint.under("talker/", tensors))
+        self.average.restore(tensors, self.device)
         self.maybe_codes = TrainingCodes(self.talker.ear, self.session)
-        self.codes.restore(under("codes/"))
+        self.codes.restore(checkpoint.under("codes/", tensors))
         checkpoint.restore_optimizer(self.optimizer, self.talker, tensors)
         self.step_number = step

@@ -36,6 +36,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict]:
         raise ConfigError(f"checkpoint {path} cannot be read ({error}); delete it or train without --resume") from error
 
 
+def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> dict[str, Tensor]:
     """Adam's state by parameter name: `optimizer/<parameter>/<exp_avg|exp_avg_sq|step>`."""
     return {
@@ -48,7 +53,6 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, module: nn.Module) -> di
 def restore_optimizer(optimizer: torch.optim.Optimizer, module: nn.Module, tensors: dict[str, Tensor]) -> None:
     """The inverse of optimizer_tensors, for parameters of the same names and shapes."""
     for name, parameter in module.named_parameters():
-        prefix = f"optimizer/{name}/"
-        state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        state = under(f"optimizer/{name}/", tensors)
         if state:
             optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in state.items()}

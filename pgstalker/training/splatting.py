@@ -225,16 +225,12 @@ class Splatting(ABC):
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up state() of a learner whose model has the same shape."""
-        self.model.load_state_dict(_within(tensors, "model/"))
+        self.model.load_state_dict(checkpoint.under("model/", tensors))
         checkpoint.restore_optimizer(self.optimizer, self.model, tensors)
-        for place, value in _within(tensors, "density/").items():
+        for place, value in checkpoint.under("density/", tensors).items():
             self.watched, name = place.split("/")
             setattr(self.density, name, value.to(self.device))
         self.codes = codes_of(self.model, self.session)  # they hang on what the ears' buffers hold
         for ear, codes in self.codes.items():
-            codes.restore(_within(tensors, f"codes/{ear}/"))
+            codes.restore(checkpoint.under(f"codes/{ear}/", tensors))
         self.step_number = step
-
-
-def _within(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

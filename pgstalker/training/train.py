@@ -143,7 +143,7 @@ def _resumed(path: Path, options: TrainingOptions, data, chosen: Preset, device)
             "repeat its options or train without --resume"
         )
     talker = Talker(TalkerConfig.from_dict(header["model"])).to(device)
-    talker.load_state_dict({n.removeprefix("talker/"): v for n, v in tensors.items() if n.startswith("talker/")})
+    talker.load_state_dict(checkpoint.under("talker/", tensors))
     unseen = tensors["unseen"].numpy() if "unseen" in tensors else None
     trainer = Trainer(talker, data, options.steps, chosen.cap, options.seed, unseen, options.frames_per_step)
     trainer.restore(tensors, header["step"])

@@ -17,6 +17,7 @@ from pgstalker.models.audio_encoder import neighbours
 from pgstalker.models.talker import Controls, Talker
 from pgstalker.rendering import Rendering
 from pgstalker.training import checkpoint
+from pgstalker.training.average import RunningAverage
 from pgstalker.training.data import TrainingData
 from pgstalker.training.loop import StepReport
 from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
@@ -58,7 +59,7 @@ class Trainer:
         self.density = DensityControl(talker.config.density, cap)
         self.density.begin(self._count(), talker.device)
         self.optimizer = self._optimizer()
-        self.average: dict[str, Tensor] = {}
+        self.average = RunningAverage(talker, AVERAGE_DECAY)
         self.unseen = None if unseen is None else torch.from_numpy(unseen).to(talker.device)
         self.step_number = 0
         codes = self._true_codes()
@@ -149,7 +150,7 @@ class Trainer:
         if share < DENSITY_UNTIL and not is_static and self.step_number % self.density.every == 0:
             self._densify(generator)
         if share >= REFINE_FROM:
-            self._average()
+            self.average.add(self.step_number - REFINE_FROM * self.steps)
         squares = [((r.image.detach() - t) ** 2).mean() for r, t in zip(renderings, targets, strict=True)]
         error = float(torch.stack(squares).mean())
         return StepReport(stage, float(loss.detach()), -10 * math.log10(max(error, 1e-10)), self._count())
@@ -201,20 +202,9 @@ class Trainer:
         self.talker.count_gaussians()
         self.density.begin(self._count(), self.talker.device)
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        """A running average of the weights: held-out error swings between single steps, its mean does not."""
-        steps = self.step_number - REFINE_FROM * self.steps  # a short memory at first, so that the start soon fades
-        decay = min(AVERAGE_DECAY, (1 + steps) / (10 + steps))
-        for name, value in self.talker.named_parameters():
-            if name in self.average:
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name] = value.detach().clone()
-
     def finish(self) -> Talker:
         """The talker with averaged weights."""
-        self.talker.load_state_dict(self.average, strict=False)
+        self.average.apply()
         return self.talker.eval()
 
     # ---- stop and go on
@@ -224,7 +214,7 @@ class Trainer:
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"talker/{name}": value for name, value in self.talker.state_dict().items()}
-        tensors |= {f"average/{name}": value for name, value in self.average.items()}
+        tensors |= self.average.state()
         tensors |= {f"density/{name}": getattr(self.density, name) for name in ("gradient", "weight", "pixels", "mass")}
         tensors |= checkpoint.optimizer_tensors(self.optimizer, self.talker)
         if self.unseen is not None:
@@ -233,10 +223,8 @@ class Trainer:
 
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up state() of a Trainer whose talker had the same configuration."""
-        self.talker.load_state_dict({n.removeprefix("talker/"): v for n, v in tensors.items() if n[:7] == "talker/"})
-        self.average = {
-            n.removeprefix("average/"): v.to(self.talker.device) for n, v in tensors.items() if n[:8] == "average/"
-        }
+        self.talker.load_state_dict(checkpoint.under("talker/", tensors))
+        self.average.restore(tensors, self.talker.device)
         for name in ("gradient", "weight", "pixels", "mass"):
             setattr(self.density, name, tensors[f"density/{name}"].to(self.talker.device))
         checkpoint.restore_optimizer(self.optimizer, self.talker, tensors)

@@ -33,14 +33,17 @@ BLOCK = 8
 """Frames whose mean time is one entry of the median: methods may draw several at once."""
 END_TO_END_S = 20.0
 LEAST_END_TO_END = 8
+PRESET_STRIDES = {"compare": 4}
+"""The preset for boards on small machines draws every so many-th test frame, whatever the method."""
 
 
 def act(run: Run, performance: Performance, report: Report) -> dict[str, Any]:
-    """Render what a method learnt; returns the facts for run.json. On a CPU slow methods skip frames (test_stride)."""
+    """Render what a method learnt; returns the facts for run.json. On a CPU slow methods skip frames
+    (test_stride), in the preset "compare" all do."""
     device = choose_device(run.task.device)
     chosen = method(run.task.method)
     learnt = chosen.load(run.model, device)
-    stride = chosen.test_stride if device == "cpu" else 1
+    stride = max(chosen.test_stride if device == "cpu" else 1, PRESET_STRIDES.get(run.task.preset, 1))
     shown = performance[::stride]
     for _ in learnt.render(shown[: WARM_UP[device]]):
         pass

@@ -17,9 +17,9 @@ from pgstalker.types import Camera
 
 SILHOUETTE_SHARE, SILHOUETTE_VIEWS = 0.03, 0.85
 """A silhouette grows by that share of the picture's side; a cell must lie in that share of the views'."""
-BEFORE_CM, BEHIND_CM = 1.2, 3.0
-BEFORE_SLOPE, BEHIND_SLOPE = 0.35, 1.2
-"""How far from the tracked face cells may lie, in depth; more with every cm beside it, where nothing was tracked."""
+BEFORE_CM, BEFORE_SLOPE = 1.2, 0.35
+"""How far in front of the tracked face cells may lie; more with every cm beside it, where nothing was tracked. Behind it
+the box alone bounds them: long hair hangs behind the neck, and drawn nearer it slides over it when the head turns."""
 VISIBLE = 0.03
 
 
@@ -94,7 +94,7 @@ def carve(
     """[G, G, G] bool: where the head can be, from labels [T, H, W], poses [T, 4, 4] and tracked vertices [V, 3] cm."""
     low, high, count = occupancy.low.cpu().numpy(), occupancy.high.cpu().numpy(), occupancy.cells
     axes = [low[axis] + (np.arange(count) + 0.5) * (high[axis] - low[axis]) / count for axis in range(3)]
-    possible = _near_the_face(axes, vertices)
+    possible = _behind_the_front(axes, vertices)
     x, y, z = (axis[index] for axis, index in zip(axes, np.nonzero(possible), strict=True))
     points, votes = np.column_stack([x, y, z]), np.zeros(len(x))
     views = spread_views(len(labels))
@@ -104,14 +104,13 @@ def carve(
     return possible
 
 
-def _near_the_face(axes: list[np.ndarray], vertices: np.ndarray) -> np.ndarray:
-    """[G, G, G] bool: within reach, along z, of the tracked face's front or of its nearest rim."""
+def _behind_the_front(axes: list[np.ndarray], vertices: np.ndarray) -> np.ndarray:
+    """[G, G, G] bool: not far in front, along z, of the tracked face or of its nearest rim."""
     x, y = np.meshgrid(axes[0], axes[1], indexing="ij")
     distance, nearest = cKDTree(vertices[:, :2]).query(np.stack([x, y], -1), k=3)
     front, beside = vertices[nearest, 2].min(-1), np.maximum(distance[..., 0] - 1, 0)
     nearest_cm = front - BEFORE_CM - BEFORE_SLOPE * beside
-    farthest_cm = front + BEHIND_CM + BEHIND_SLOPE * beside
-    return (axes[2] >= nearest_cm[..., None]) & (axes[2] <= farthest_cm[..., None])
+    return axes[2] >= nearest_cm[..., None]
 
 
 def _inside(points: np.ndarray, labels: np.ndarray, camera: Camera, camera_from_head: np.ndarray) -> np.ndarray:

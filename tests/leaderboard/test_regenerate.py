@@ -225,6 +225,13 @@ def test_a_method_that_skips_frames_is_compared_with_the_same_ones(toons, tmp_pa
     assert record["metrics"]["flicker"]["reason"] == "one frame in 3 was rendered, and this needs every one"
 
 
+def test_the_preset_of_small_machines_draws_every_fourth_frame(toons, tmp_path):
+    places = Places(tmp_path / "work", tmp_path / "results")
+    task = Task("oracle-frame", toons, "anna", preset="compare", size=SIZE, device="cpu")
+    record, series = read_record(run(task, places, isolated=False).record)
+    assert record["clip"]["stride"] == 4 and len(series["psnr"]) == 3
+
+
 def test_a_performance_in_anothers_words_is_a_row_of_its_own(toons, tmp_path):
     places = Places(tmp_path / "work", tmp_path / "results")
     speech = ROOT / "sample_data/speech/english_man.wav"

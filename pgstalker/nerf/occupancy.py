@@ -18,8 +18,8 @@ from pgstalker.types import Camera
 SILHOUETTE_SHARE, SILHOUETTE_VIEWS = 0.03, 0.85
 """A silhouette grows by that share of the picture's side; a cell must lie in that share of the views'."""
 BEFORE_CM, BEFORE_SLOPE = 1.2, 0.35
-"""How far in front of the tracked face cells may lie; more with every cm beside it, where nothing was tracked. Behind it
-the box alone bounds them: long hair hangs behind the neck, and drawn nearer it slides over it when the head turns."""
+"""How far in front of the tracked face cells may lie; more with every cm beside it, where nothing was tracked. Behind
+it the box alone bounds them: long hair hangs behind the neck; drawn nearer it slides over it when the head turns."""
 VISIBLE = 0.03
 
 

@@ -107,26 +107,27 @@ class Results:
         return found
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
-        """One line per row: method and dataset, rank, figures as numbers (None where there is none, columns without any
-        left out), then the other NAMES and how it was made."""
+        """One line per row: method and dataset, rank, clips, figures as numbers (None where there is none, columns without
+        any left out), then the other NAMES and how it was made."""
         import pandas as pd
 
         columns = self.columns(sets)
         lines = []
         for row in rows:
             names = self.names(row)
+            scored = sum(clip["record"] is not None for clip in row["clips"])
             figures = (number(row, place) for place in columns.values())
             lines.append(
-                [*names[:2], row.get("overall"), *figures, *names[2:], *(row.get(key) for key in MADE.values())]
+                [*names[:2], row.get("overall"), scored, *figures, *names[2:], *(row.get(key) for key in MADE.values())]
             )
-        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", *columns, *NAMES[2:], *MADE])
+        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", "Clips", *columns, *NAMES[2:], *MADE])
         empty = [title for title in [*columns, *MADE] if table[title].isna().all()]
         return table.drop(columns=empty)
 
     def decimals(self, title: str) -> int:
         place = self.columns().get(title)
         if place is None:
-            return 0 if title in MADE else 2
+            return 0 if title == "Clips" or title in MADE else 2
         return self.metrics[place[1]].get("decimals", 3) if place[0] == "values" else (1 if "fps" in place[1] else 0)
 
     def marks(self, rows: list[Row], table: pd.DataFrame) -> dict[tuple[int, str], str]:

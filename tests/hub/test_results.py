@@ -25,7 +25,7 @@ def test_rows_are_chosen_by_facet_and_by_words(results):
 
 def test_numbers_are_numbers_and_columns_without_any_are_left_out(results):
     table = results.table(results.rows, ["Fidelity", "Speed"])
-    assert list(table.columns[:3]) == ["Method", "Dataset", "Rank"]
+    assert list(table.columns[:4]) == ["Method", "Dataset", "Rank", "Clips"]
     assert table["PSNR ↑"].dtype == float and table["PSNR ↑"][0] > table["PSNR ↑"][1]
     assert "PSNR_FACE ↑" not in table and "Training, s" not in table
 
@@ -41,7 +41,7 @@ def test_ties_share_their_mark(results):
 def test_exports_hold_what_is_on_the_screen(results):
     view = View(results)
     name, text = view.text("csv", *ALL, "", ["Fidelity"])
-    assert name == "leaderboard.csv" and text.splitlines()[0].startswith("Method,Dataset,Rank,")
+    assert name == "leaderboard.csv" and text.splitlines()[0].startswith("Method,Dataset,Rank,Clips,")
     assert len(text.splitlines()) == 4
     rows, table = results.rows, results.table(results.rows, ["Fidelity"])
     markdown, tex = (export(results, rows, table, form) for form in ("md", "tex"))

@@ -107,8 +107,8 @@ class Results:
         return found
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
-        """One line per row: method and dataset, rank, clips, figures as numbers (None where there is none, columns without
-        any left out), then the other NAMES and how it was made."""
+        """One line per row: method and dataset, rank, clips scored, figures as numbers (None where there is none, columns
+        without any left out), then the other NAMES and how it was made."""
         import pandas as pd
 
         columns = self.columns(sets)

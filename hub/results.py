@@ -107,7 +107,7 @@ class Results:
         return found
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
-        """One line per row: method and dataset, rank, clips scored, figures as numbers (None where there is none, columns
+        """One line per row: method and dataset, rank, clips scored, figures as numbers (None where none is, columns
         without any left out), then the other NAMES and how it was made."""
         import pandas as pd
 

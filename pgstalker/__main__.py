@@ -47,7 +47,7 @@ class Train:
     method: str = "pgstalker"
     """Whose: pgstalker, or another of pgstalker/baselines/."""
     preset: Literal["quick", "compare", "default", "paper"] = "quick"
-    """quick: 256 px, minutes on 2 cores. compare: twice as long, judged on every 4th frame. default: 512 px. paper: the
+    """quick: 256 px, minutes on 2 cores. compare: about six, judged on every 4th frame. default: 512 px. paper: the
     paper's iterations."""
     steps: int | None = None
     """Training steps, in place of the preset's."""

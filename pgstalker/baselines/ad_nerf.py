@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 600), "compare": (256, 1200), "default": (512, 1650), "paper": (512, 400_000)}
+LENGTHS = {"quick": (256, 800), "compare": (256, 2950), "default": (512, 2400), "paper": (512, 400_000)}
 """Side px and steps; all but paper take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 SMALL = {"width": 64, "depth": 4, "coarse": 16, "fine": 24}
 PAPER = {"width": 256, "depth": 8, "coarse": 64, "fine": 128}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 1050), "compare": (256, 2200), "default": (512, 2900), "paper": (512, 125_000)}
+LENGTHS = {"quick": (256, 1200), "compare": (256, 4300), "default": (512, 3450), "paper": (512, 125_000)}
 """Side px and steps. paper: 100,000 for the head and 25,000 that look at lips too, the torso learns beside it; the
 others take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 LIPS_FROM = 0.8

@@ -14,7 +14,7 @@ from pgstalker.models.config import SWITCHES
 if TYPE_CHECKING:
     from pgstalker.models.head import HeadOnTorso
 
-LENGTHS = {"quick": (256, 1900), "compare": (256, 4050), "default": (512, 3300), "paper": (512, 328_000)}
+LENGTHS = {"quick": (256, 2250), "compare": (256, 8150), "default": (512, 3600), "paper": (512, 328_000)}
 """px and steps. paper: the frames of 8,000 steps of one and 10,000 of 32; the others take as long as pgstalker's of
 that name (benchmarks/pace.py)."""
 

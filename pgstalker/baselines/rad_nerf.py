@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 850), "compare": (256, 1750), "default": (512, 2200), "paper": (512, 250_000)}
+LENGTHS = {"quick": (256, 850), "compare": (256, 3200), "default": (512, 2800), "paper": (512, 250_000)}
 """Side px and steps. paper: 200,000 for the head and 50,000 that look at lips too, the torso learns beside it; the
 others take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 LIPS_FROM = 0.8

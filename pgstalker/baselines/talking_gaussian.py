@@ -14,7 +14,7 @@ from pgstalker.models.config import SWITCHES
 if TYPE_CHECKING:
     from pgstalker.models.head import HeadOnTorso
 
-LENGTHS = {"quick": (256, 4950), "compare": (256, 10400), "default": (512, 7000), "paper": (512, 110_000)}
+LENGTHS = {"quick": (256, 4950), "compare": (256, 18250), "default": (512, 7200), "paper": (512, 110_000)}
 """px and steps. paper: 50,000 of the mouth, 50,000 of the face, 10,000 of both; the others take as long as
 pgstalker's of that name (benchmarks/pace.py)."""
 

@@ -27,7 +27,7 @@ class Preset:
 
 PRESETS = {
     "quick": Preset(size=256, steps=3000, initial=7000, cap=9000, resolution=40),
-    "compare": Preset(size=256, steps=7000, initial=7000, cap=12000, resolution=40),
+    "compare": Preset(size=256, steps=13_500, initial=7000, cap=9000, resolution=40),
     "default": Preset(size=512, steps=5000, initial=12000, cap=18000, resolution=40),
     "paper": Preset(size=512, steps=110_000, initial=12000, cap=38000, resolution=40),
 }

@@ -95,15 +95,18 @@ def test_the_shadow_holds_every_ray_that_hits(room):
 
 
 def test_the_head_is_carved_from_its_silhouettes():
-    vertices = np.array([[x, y, -3.0] for x in (-4, 0, 4) for y in (-4, 0, 4)])
+    vertices = np.array([[x, y, 3.0 * ((x, y) != (0, 0)) - 3] for x in (-4, 0, 4) for y in (-4, 0, 4)])
     labels = np.zeros((3, 64, 64), np.uint8)
     labels[:, 20:44, 22:42] = Label.FACE
+    labels[:, :30, :30] = Label.BACKGROUND
     poses = np.tile(POSE.numpy().astype(float), (3, 1, 1))
     low, high = head_box(labels, CAMERA, poses, vertices)
     assert low[2] < -3 < high[2] and all(a < b for a, b in zip(low, high, strict=True))
     occupancy = Occupancy(low, high, 16)
     occupancy.begin(carve(occupancy, labels, CAMERA, poses, vertices))
-    assert 0.02 < occupancy.possible.float().mean() < 0.7
+    rim = occupancy.possible.view(-1)[occupancy.cell_of(torch.tensor([[3.0, 3, z] for z in (-4, 0, 3, 8.5)]))]
+    assert rim.tolist() == [False, True, True, True], "not in front of the face, but as far back as the box"
+    assert not occupancy.possible[1, 1].any() and occupancy.possible[-2, -2].any(), "only within the silhouette"
     rays = cast(torch.from_numpy(pixel_centres(np.array([32 * 64 + 32, 3 * 64 + 3]), 64)), CAMERA, POSE)
     steps = march_numba(rays, occupancy, occupancy.possible, 0.3, torch.zeros(2), 16)
     assert steps.counts[0] > 4 and steps.counts[1] == 0

@@ -210,7 +210,6 @@ def provenance(results: Results, row: dict) -> str:
     """Who made the row, with what, on what, and how to check it."""
     protocol = results.protocols.get(row["protocol"], {})
     parts = [str(protocol.get(name, "?")) for name in ("setting", "composite", "codec")]
-    version, commit = results.made_by.get("version", "?"), str(results.made_by.get("commit") or "")[:12]
     facts = {
         "Source": f"{row['source']} · {row['kind']}",
         "Dataset": row["dataset"],
@@ -218,15 +217,20 @@ def provenance(results: Results, row: dict) -> str:
         "Device": row["device"],
         "Revision": row.get("revision") or "–",
         "Training": _training(row),
-        "Compiled by": ", ".join(["pgstalker " + version, *([commit] if commit else [])]),
+        "Compiled by": _program(results.made_by),
     }  # fmt: skip
     record = _first_record(results, row)
     if record is not None:
         machine = record["env"]
         facts["Measured"] = f"{record['created']} on {machine.get('gpu') or machine.get('cpu')}"
+        facts["Measured by"] = _program(record["tool"])
         facts["Prediction"] = f"sha256 {(record['inputs']['prediction'] or {}).get('sha256', '–')[:16]}…"
     cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in facts.items())
     return f'<h3 class="pgs-row-title">{html.escape(label(row))}</h3><table class="pgs-receipt">{cells}</table>'
+
+
+def _program(tool: dict) -> str:
+    return " ".join(["pgstalker", tool.get("version", "?"), str(tool.get("commit") or "")[:12]]).strip()
 
 
 def _training(row: dict) -> str:

@@ -61,9 +61,8 @@ def point(chosen: Method, subject: Path, request: TrainingRequest) -> dict[str, 
 
 def curve(chosen: Method, subject: Path, request: TrainingRequest, budgets: list[float]) -> dict[str, Any]:
     """The points of a method, and the floor."""
-    from benchmarks.pace import lengths
 
-    steps = lengths(chosen)[request.preset][1]
+    steps = chosen.steps[request.preset]
     still = point(method("still-frame"), subject, replace(request, switches={}))
     points = []
     for budget in budgets:

@@ -13,7 +13,6 @@ stays.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import sys
@@ -33,8 +32,8 @@ from leaderboard.source import commit
 from pgstalker.files import replacing
 from pgstalker.gaussians.density import DensityControl
 from pgstalker.method import Method, TrainingRequest, discover
+from pgstalker.presets import PRESETS
 from pgstalker.training import trainer
-from pgstalker.training.presets import PRESETS
 
 MEASURED = {256: ("quick", "compare"), 512: ("default",)}
 """Presets by the size of their pictures, the one that is timed first."""
@@ -111,13 +110,6 @@ def side_by_side(methods: list[Method], subject: Path, requests: dict[str, Train
         return {name: future.result() for name, future in running.items()}
 
 
-def lengths(method: Method) -> dict[str, tuple[int, int]]:
-    """Preset to (px, steps) of a method."""
-    if method.id == PACEMAKER:
-        return {name: (chosen.size, chosen.steps) for name, chosen in PRESETS.items()}
-    return importlib.import_module(method.train.__module__).LENGTHS
-
-
 def matched(paces: dict[str, dict[str, float]], steps: int) -> dict[str, int]:
     """Steps of every method that take as long as so many of PGSTalker's."""
     pacemaker = paces[PACEMAKER]
@@ -130,7 +122,7 @@ def measure(methods: list[Method], subject: Path, shares: dict[int, float]) -> d
     """Paces by size, and steps by preset."""
     result: dict[str, Any] = {"paces": {}, "steps": {}}
     for size, presets in MEASURED.items():
-        steps = {method.id: max(2, round(lengths(method)[presets[0]][1] * shares[size])) for method in methods}
+        steps = {method.id: max(2, round(method.steps[presets[0]] * shares[size])) for method in methods}
         requests = {
             name: TrainingRequest(preset=presets[0], size=size, steps=count, device="cpu")
             for name, count in steps.items()

@@ -34,6 +34,7 @@ from pgstalker import __version__, exchange
 from pgstalker.errors import AvatarError, ConfigError, ExternalError
 from pgstalker.files import replacing
 from pgstalker.method import Composite, Method, Performance, Progress, TrainingRequest
+from pgstalker.presets import PRESETS
 from pgstalker.subject import Subject
 
 SCHEMA = "pgstalker-external/1"
@@ -146,13 +147,12 @@ def _train(
     method: Method, commands: Commands, subject_folder: Path, out: Path, request: TrainingRequest, progress: Progress
 ) -> External:
     from pgstalker.training.data import TrainingData
-    from pgstalker.training.references import LENGTH_PX
     from pgstalker.training.session import data_digests, picture_size
 
     method.check(request)
     _check_place(out)
     started, subject = time.monotonic(), Subject.load(subject_folder)
-    size = picture_size(request, LENGTH_PX[request.preset], subject)
+    size = picture_size(request, PRESETS[request.preset].size, subject)
     progress("load", 0.0, {})
     data = TrainingData.load(subject_folder, size)
     model = out / MODEL

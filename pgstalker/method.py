@@ -22,6 +22,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from pgstalker.errors import ConfigError
+from pgstalker.presets import PRESETS
 from pgstalker.registry import registered
 from pgstalker.subject import Subject, torso_over
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
@@ -31,7 +32,6 @@ Composite = Literal["gt_torso", "rendered_torso", "full_frame"]
 Progress = Callable[[str, float, dict[str, Any]], None]
 """Called with the stage's name, its share done in [0, 1], and numbers to show."""
 FEWEST_GAUSSIANS, MOST_GAUSSIANS = 100, 1_000_000
-PRESETS = ("quick", "compare", "default", "paper")
 FOLDERS = "PGSTALKER_METHODS"
 """Of the environment: folders with method files of the user's, separated as $PATH is."""
 
@@ -159,7 +159,8 @@ class Method:
 
     paper: where it was published, "" for what is ours to compare against. differences: what is not as in the paper, in
     the order in which the page numbers them. Figures that the paper prints lie in leaderboard/results/reported, under
-    `reported_as`. switches: name to values, the first of which is the method's own. test_stride: every how many test
+    `reported_as`. steps: of each preset, where it learns in steps. switches: name to values, the first of which is the
+    method's own. test_stride: every how many test
     frames are rendered on a CPU.
     """
 
@@ -170,6 +171,7 @@ class Method:
     differences: tuple[str, ...]
     train: Callable[[Path, Path, TrainingRequest, Progress], Trained]
     load: Callable[[Path, str], Trained]
+    steps: Mapping[str, int] = field(default_factory=dict)
     switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     reported_as: str | None = None
     test_stride: int = 1

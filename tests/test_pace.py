@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.convergence import curve, plot
-from benchmarks.pace import PACEMAKER, Clock, Turns, added, lengths, matched
+from benchmarks.pace import PACEMAKER, Clock, Turns, added, matched
 from pgstalker.method import TrainingRequest, discover, method
+from pgstalker.presets import PRESETS
 
 MEASURED = Path(__file__).parents[1] / "benchmarks" / "results" / "amd-epyc-2-cores" / "pace.json"
 STEPS = json.loads(MEASURED.read_text())["steps"]
@@ -16,15 +17,13 @@ STEPS = json.loads(MEASURED.read_text())["steps"]
 
 @pytest.mark.parametrize(("preset", "name"), [(p, n) for p in STEPS for n in STEPS[p]])
 def test_tables_are_what_was_measured(preset, name):
-    _, steps = lengths(discover()[name])[preset]
-    assert steps == pytest.approx(STEPS[preset][name], rel=0.1)
+    assert discover()[name].steps[preset] == pytest.approx(STEPS[preset][name], rel=0.1)
 
 
 def test_every_learning_method_has_all_presets():
-    for name in STEPS["quick"]:
-        table = lengths(discover()[name])
-        assert set(table) == {"quick", "compare", "default", "paper"}
-        assert [table[p][0] for p in ("quick", "compare", "default", "paper")] == [256, 256, 512, 512]
+    learning = {name for name, method in discover().items() if method.kind in ("gaussians", "nerf")}
+    assert learning == set(STEPS["quick"])
+    assert all(list(discover()[name].steps) == list(PRESETS) for name in learning)
 
 
 def test_steps_are_matched_by_the_seconds_that_they_take():
@@ -69,7 +68,7 @@ def test_a_curve_has_a_point_for_each_budget_and_is_drawn(tmp_path):
 
     folder = make_subject(tmp_path / "toon", seconds=2.0, size=64, seed=3)
     result = curve(method("talking-gaussian"), folder, TrainingRequest(size=64), [0.001, 0.002])
-    steps = lengths(method("talking-gaussian"))["quick"][1]
+    steps = method("talking-gaussian").steps["quick"]
     assert [point["steps"] for point in result["points"]] == [round(steps * 0.001), round(steps * 0.002)]
     assert all(point["size"] == 64 and point["whole_db"] > 10 for point in result["points"])
     drawn = plot(result)

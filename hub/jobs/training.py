@@ -146,8 +146,8 @@ class _News:
 
 
 def _prepare(job: JobFolder, order: Order, news: _News) -> None:
+    from pgstalker.presets import PRESETS as SIZES
     from pgstalker.tracking import prepare
-    from pgstalker.training import PRESETS as SIZES
 
     starts = [*PREPARING.values(), 1.0]
     ends = dict(zip(PREPARING, starts[1:]))

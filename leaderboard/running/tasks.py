@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from leaderboard.datasets import Clip, clips_of
@@ -14,9 +13,8 @@ from leaderboard.protocol import Codec
 from leaderboard.running.references import REFERENCES
 from pgstalker.errors import ConfigError
 from pgstalker.method import TrainingRequest, discover
+from pgstalker.presets import preset
 
-SIZE_PX = MappingProxyType({"quick": 256, "compare": 256, "default": 512, "paper": 512})
-"""Side of the pictures of each preset: all methods are compared at one."""
 BOARD_BASE = "quick-256-s0"
 """How the committed rows are made, but for their switches: what needs no saying in a name."""
 
@@ -55,10 +53,8 @@ class Task:
 
     @property
     def side(self) -> int:
-        """px."""
-        if self.preset not in SIZE_PX:
-            raise ConfigError(f"unknown preset '{self.preset}'; use one of: {', '.join(SIZE_PX)}")
-        return self.size or SIZE_PX[self.preset]
+        """px: all methods are compared at their preset's. Raises ConfigError for an unknown one."""
+        return self.size or preset(self.preset).size
 
     @property
     def variant(self) -> str:

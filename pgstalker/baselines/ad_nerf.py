@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pgstalker.method import Method, Progress, TrainingRequest
+from pgstalker.nerf.declaration import nerf_method
 
 if TYPE_CHECKING:
     from pgstalker.nerf.learner import NerfLearner
-    from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 800), "compare": (256, 2950), "default": (512, 2400), "paper": (512, 400_000)}
-"""Side px and steps; all but paper take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
+STEPS = {"quick": 800, "compare": 2950, "default": 2400, "paper": 400_000}
+"""All but paper take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 SMALL = {"width": 64, "depth": 4, "coarse": 16, "fine": 24}
 PAPER = {"width": 256, "depth": 8, "coarse": 64, "fine": 128}
 """Of the networks: SMALL on a CPU."""
@@ -41,23 +39,11 @@ def build(session: Session, kept: dict[str, Any] | None) -> NerfLearner:
     return build_learner(session, kept, configure, recipe)
 
 
-def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> NerfPerformer:
-    from pgstalker.nerf.learner import train_performer
-
-    return train_performer(METHOD, LENGTHS, build, (subject, out), request, progress)
-
-
-def load(folder: Path, device: str = "auto") -> NerfPerformer:
-    from pgstalker.nerf.talker import load_performer
-
-    return load_performer(folder, METHOD.id, device)
-
-
-METHOD = Method(
+METHOD = nerf_method(
+    build,
     id="ad-nerf",
     title="AD-NeRF",
     paper="AD-NeRF, ICCV 2021, arXiv 2103.11078",
-    kind="nerf",
     differences=(
         "on a CPU it runs small: 4 layers of 64 where the paper has 8 of 256, 16 + 24 samples a ray where it has 64 + "
         "128, 2 x 384 rays a step where it has 2,048; and every 8th test frame is rendered",
@@ -70,13 +56,7 @@ METHOD = Method(
         "after it",
         "densities by softplus; learning rates that fall by a cosine",
     ),
-    train=train,
-    load=load,
-    switches={
-        "torso": ("gt", "rendered"),
-        "audio": ("mel", "viseme", "mel+viseme", "hubert", "wav2vec2", "whisper"),
-        "audio_training": ("end-to-end", "two-stage"),
-    },
+    steps=STEPS,
     reported_as="AD-NeRF",
     test_stride=8,
 )

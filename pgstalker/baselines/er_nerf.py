@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pgstalker.method import Method, Progress, TrainingRequest
+from pgstalker.nerf.declaration import nerf_method
 
 if TYPE_CHECKING:
     from pgstalker.nerf.learner import NerfLearner
-    from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 1200), "compare": (256, 4300), "default": (512, 3450), "paper": (512, 125_000)}
-"""Side px and steps. paper: 100,000 for the head and 25,000 that look at lips too, the torso learns beside it; the
-others take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
+STEPS = {"quick": 1200, "compare": 4300, "default": 3450, "paper": 125_000}
+"""paper: 100,000 for the head and 25,000 that look at lips too, the torso learns beside it; the others take about as
+long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 LIPS_FROM = 0.8
 CPU_FRAMES, CPU_RAYS, PAPER_RAYS = 4, 512, 65_536
 
@@ -39,23 +37,11 @@ def build(session: Session, kept: dict[str, Any] | None) -> NerfLearner:
     return build_learner(session, kept, configure, recipe)
 
 
-def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> NerfPerformer:
-    from pgstalker.nerf.learner import train_performer
-
-    return train_performer(METHOD, LENGTHS, build, (subject, out), request, progress)
-
-
-def load(folder: Path, device: str = "auto") -> NerfPerformer:
-    from pgstalker.nerf.talker import load_performer
-
-    return load_performer(folder, METHOD.id, device)
-
-
-METHOD = Method(
+METHOD = nerf_method(
+    build,
     id="er-nerf",
     title="ER-NeRF",
     paper="ER-NeRF, ICCV 2023, arXiv 2307.09323",
-    kind="nerf",
     differences=(
         "a head in cm from our own tracker, cells of its box carved by the training silhouettes and the tracked face "
         "before training; later those stay that samples reach the eye from (the paper's grid follows density alone)",
@@ -70,12 +56,6 @@ METHOD = Method(
         "beside the head, not after it",
         "learning rates fall by a cosine, not by half; the codes of single frames are averaged for new ones",
     ),
-    train=train,
-    load=load,
-    switches={
-        "torso": ("gt", "rendered"),
-        "audio": ("mel", "viseme", "mel+viseme", "hubert", "wav2vec2", "whisper"),
-        "audio_training": ("end-to-end", "two-stage"),
-    },
+    steps=STEPS,
     reported_as="ER-NeRF",
 )

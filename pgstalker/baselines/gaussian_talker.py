@@ -14,17 +14,16 @@ from pgstalker.models.config import SWITCHES
 if TYPE_CHECKING:
     from pgstalker.models.head import HeadOnTorso
 
-LENGTHS = {"quick": (256, 2250), "compare": (256, 8150), "default": (512, 3600), "paper": (512, 328_000)}
-"""px and steps. paper: the frames of 8,000 steps of one and 10,000 of 32; the others take as long as pgstalker's of
+STEPS = {"quick": 2250, "compare": 8150, "default": 3600, "paper": 328_000}
+"""paper: the frames of 8,000 steps of one and 10,000 of 32; the others take as long as pgstalker's of
 that name (benchmarks/pace.py)."""
 
 
 def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> HeadOnTorso:
     from pgstalker.training.gaussian_talker import build
-    from pgstalker.training.session import Length, train_method
+    from pgstalker.training.session import train_method
 
-    lengths = {name: Length(*length) for name, length in LENGTHS.items()}
-    train_method(METHOD, lengths, build, subject, out, request, progress)
+    train_method(METHOD, build, subject, out, request, progress)
     return load(out, request.device)
 
 
@@ -60,6 +59,7 @@ METHOD = Method(
     ),
     train=train,
     load=load,
+    steps=STEPS,
     switches={
         "fusion": ("cross-attention", "gated", "concat", "region-attention"),
         "density": ("plain", "pixel-aware", "region-aware", "uniform"),

@@ -11,6 +11,7 @@ import numpy as np
 
 from pgstalker.method import Composite, Method, Performance, Progress, TrainingRequest
 from pgstalker.models.config import SWITCHES
+from pgstalker.presets import PRESETS
 from pgstalker.types import Drive
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ METHOD = Method(
     ),
     train=train,
     load=load,
+    steps={name: preset.steps for name, preset in PRESETS.items()},
     switches={
         "fusion": SWITCHES["fusion"],
         "density": SWITCHES["density"],

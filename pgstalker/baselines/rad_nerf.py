@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pgstalker.method import Method, Progress, TrainingRequest
+from pgstalker.nerf.declaration import nerf_method
 
 if TYPE_CHECKING:
     from pgstalker.nerf.learner import NerfLearner
-    from pgstalker.nerf.talker import NerfPerformer
     from pgstalker.training.session import Session
 
-LENGTHS = {"quick": (256, 850), "compare": (256, 3200), "default": (512, 2800), "paper": (512, 250_000)}
-"""Side px and steps. paper: 200,000 for the head and 50,000 that look at lips too, the torso learns beside it; the
-others take about as long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
+STEPS = {"quick": 850, "compare": 3200, "default": 2800, "paper": 250_000}
+"""paper: 200,000 for the head and 50,000 that look at lips too, the torso learns beside it; the others take about as
+long as pgstalker's of that name on two cores (benchmarks/pace.py)."""
 LIPS_FROM = 0.8
 CPU_FRAMES, CPU_RAYS, PAPER_RAYS = 4, 512, 65_536
 PAPER_RATES, SHORT_RATES = (5e-3, 5e-4), (1e-2, 1e-3)
@@ -44,23 +42,11 @@ def build(session: Session, kept: dict[str, Any] | None) -> NerfLearner:
     return build_learner(session, kept, configure, Recipe(frames, rays, grid_rate, network_rate, LIPS_FROM))
 
 
-def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> NerfPerformer:
-    from pgstalker.nerf.learner import train_performer
-
-    return train_performer(METHOD, LENGTHS, build, (subject, out), request, progress)
-
-
-def load(folder: Path, device: str = "auto") -> NerfPerformer:
-    from pgstalker.nerf.talker import load_performer
-
-    return load_performer(folder, METHOD.id, device)
-
-
-METHOD = Method(
+METHOD = nerf_method(
+    build,
     id="rad-nerf",
     title="RAD-NeRF",
     paper="RAD-NeRF, arXiv 2211.12368",
-    kind="nerf",
     differences=(
         "a head in cm from our own tracker, cells of its box carved by the training silhouettes and the tracked face "
         "before training; later those stay that samples reach the eye from (the paper's grid follows density alone)",
@@ -76,12 +62,6 @@ METHOD = Method(
         "the torso is left to the true frames; torso=rendered trains the torso field beside the head, not after it",
         "learning rates fall by a cosine, from twice the paper's but in the preset paper; frames' codes are averaged",
     ),
-    train=train,
-    load=load,
-    switches={
-        "torso": ("gt", "rendered"),
-        "audio": ("mel", "viseme", "mel+viseme", "hubert", "wav2vec2", "whisper"),
-        "audio_training": ("end-to-end", "two-stage"),
-    },
+    steps=STEPS,
     reported_as="RAD-NeRF",
 )

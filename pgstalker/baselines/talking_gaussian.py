@@ -14,17 +14,16 @@ from pgstalker.models.config import SWITCHES
 if TYPE_CHECKING:
     from pgstalker.models.head import HeadOnTorso
 
-LENGTHS = {"quick": (256, 4950), "compare": (256, 18250), "default": (512, 7200), "paper": (512, 110_000)}
-"""px and steps. paper: 50,000 of the mouth, 50,000 of the face, 10,000 of both; the others take as long as
+STEPS = {"quick": 4950, "compare": 18250, "default": 7200, "paper": 110_000}
+"""paper: 50,000 of the mouth, 50,000 of the face, 10,000 of both; the others take as long as
 pgstalker's of that name (benchmarks/pace.py)."""
 
 
 def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress) -> HeadOnTorso:
-    from pgstalker.training.session import Length, train_method
+    from pgstalker.training.session import train_method
     from pgstalker.training.talking_gaussian import build
 
-    lengths = {name: Length(*length) for name, length in LENGTHS.items()}
-    train_method(METHOD, lengths, build, subject, out, request, progress)
+    train_method(METHOD, build, subject, out, request, progress)
     return load(out, request.device)
 
 
@@ -76,6 +75,7 @@ METHOD = Method(
     ),
     train=train,
     load=load,
+    steps=STEPS,
     switches={
         "fusion": ("region-attention", "gated", "concat"),
         "audio": SWITCHES["audio"],

@@ -7,23 +7,21 @@ a barrier between operations, and the sum is the same on any number of cores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pgstalker.method import Method, Progress, TrainingRequest
 from pgstalker.nerf.batches import Batch, Batches
 from pgstalker.nerf.fields import Control
 from pgstalker.nerf.grids import Grid
 from pgstalker.nerf.occupancy import carve
 from pgstalker.nerf.rays import cast, head_box
-from pgstalker.nerf.talker import NerfPerformer, NerfTalker, load_performer
+from pgstalker.nerf.talker import NerfTalker
 from pgstalker.nerf.volume import Shaded
 from pgstalker.rendering.numba_runtime import share as share_work
 from pgstalker.rendering.ssim import ssim
@@ -32,7 +30,7 @@ from pgstalker.training.average import RunningAverage
 from pgstalker.training.codes import TrainingCodes, taught
 from pgstalker.training.loop import StepReport
 from pgstalker.training.perceptual import LEAST_SIDE, load_lpips
-from pgstalker.training.session import Build, Length, Session, train_method
+from pgstalker.training.session import Session
 
 LAST_RATE, WARM_STEPS = 0.03, 15
 AVERAGE_FROM, AVERAGE_DECAY = 0.6, 0.997
@@ -86,21 +84,6 @@ def build_learner(
             talker.torso.standardise(torch.from_numpy(poses))
         codes = taught(talker.ear, session)
     return NerfLearner(talker.to(session.device), session, recipe, codes)
-
-
-def train_performer(
-    method: Method,
-    lengths: Mapping[str, tuple[int, int]],
-    build: Build,
-    folders: tuple[Path, Path],
-    request: TrainingRequest,
-    progress: Progress,
-) -> NerfPerformer:
-    """Train as training.session.train_method does, and load what was saved. lengths: side px and steps of each preset;
-    folders: the subject's and the model's."""
-    by_preset = {name: Length(size, steps) for name, (size, steps) in lengths.items()}
-    train_method(method, by_preset, build, *folders, request, progress)
-    return load_performer(folders[1], method.id, request.device)
 
 
 class NerfLearner:

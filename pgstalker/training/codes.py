@@ -7,8 +7,8 @@ from torch import Tensor
 
 from pgstalker.models.ear import Ear
 from pgstalker.models.mouth_code import MouthBasis
+from pgstalker.presets import FUSE_FROM
 from pgstalker.training.hearing import calibrate, train_hearing
-from pgstalker.training.presets import FUSE_FROM
 from pgstalker.training.session import Session
 
 HEARING_EPOCHS = 60

@@ -11,9 +11,9 @@ from pgstalker.gaussians import MAX_OPACITY
 from pgstalker.gaussians.density import DensityControl
 from pgstalker.models.gaussian_talker import GaussianTalker
 from pgstalker.models.head import HeadShape
+from pgstalker.presets import SHARES
 from pgstalker.training.losses import photometric, small_motion
 from pgstalker.training.perceptual import mouth_patch
-from pgstalker.training.presets import SHARES
 from pgstalker.training.session import Session
 from pgstalker.training.splatting import Attempt, Splatting, budget, fill, head_shape, initialiser, is_any
 from pgstalker.types import Label

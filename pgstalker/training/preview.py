@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from pgstalker.method import Progress
+from pgstalker.presets import stage_at
 from pgstalker.training.data import TrainingData
-from pgstalker.training.presets import stage_at
 
 if TYPE_CHECKING:
     from pgstalker.training.trainer import Trainer

@@ -15,12 +15,10 @@ import numpy as np
 import torch
 
 from pgstalker.method import Method, TrainingRequest
+from pgstalker.presets import PRESETS
 from pgstalker.subject import Subject
 from pgstalker.training.data import TrainingData
 from pgstalker.training.session import Options, check_place, data_digests, load_model, picture_size, save_model
-
-LENGTH_PX = {"quick": 256, "compare": 256, "default": 512, "paper": 512}
-"""As the other methods' presets."""
 
 
 @dataclass
@@ -54,7 +52,7 @@ def learn(
     check_place(out)
     started = time.monotonic()
     subject = Subject.load(subject_folder)
-    size = picture_size(request, LENGTH_PX[request.preset], subject)
+    size = picture_size(request, PRESETS[request.preset].size, subject)
     data = TrainingData.load(Path(subject_folder), size)
     arrays = keep(Reference(data, subject))
     options = Options(method.id, request.preset, size, 0, request.seed, {}, subject.manifest["source"]["sha256"])

@@ -28,6 +28,7 @@ from pgstalker.devices import choose_device, one_torch_thread
 from pgstalker.errors import AvatarError, ConfigError
 from pgstalker.files import replacing, sweep
 from pgstalker.method import Method, Progress, TrainingRequest
+from pgstalker.presets import PRESETS
 from pgstalker.rendering.numba_runtime import thread_count
 from pgstalker.subject import Subject, sha256_of
 from pgstalker.training import checkpoint, loop
@@ -36,14 +37,6 @@ from pgstalker.training.loop import Learner
 
 SCHEMA = "pgstalker-method/1"
 DECLARATION, STATE = "method.json", "state.safetensors"
-
-
-@dataclass(frozen=True)
-class Length:
-    """What a preset means for one method: side px and steps."""
-
-    size: int
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +73,6 @@ Build = Callable[[Session, dict[str, Any] | None], Learner]
 @one_torch_thread()
 def train_method(
     method: Method,
-    lengths: Mapping[str, Length],
     build: Build,
     subject_folder: Path,
     out: Path,
@@ -94,8 +86,8 @@ def train_method(
     """
     method.check(request)
     check_place(out)
-    length, subject = lengths[request.preset], Subject.load(subject_folder)
-    size = picture_size(request, length.size, subject)
+    subject = Subject.load(subject_folder)
+    size = picture_size(request, PRESETS[request.preset].size, subject)
     started = time.monotonic()
     progress("load", 0.0, {})
     data = TrainingData.load(Path(subject_folder), size)
@@ -105,7 +97,7 @@ def train_method(
         method.id,
         request.preset,
         size,
-        request.steps or length.steps,
+        request.steps or method.steps[request.preset],
         request.seed,
         request.switches,
         subject.manifest["source"]["sha256"],

@@ -19,13 +19,13 @@ from pgstalker.gaussians.initialise import Initialiser
 from pgstalker.models.branches import TriPlane
 from pgstalker.models.ear import Ear
 from pgstalker.models.head import HeadShape, Moment, TorsolessHead
+from pgstalker.presets import Preset, preset
 from pgstalker.rendering import Rendering, rasterize
 from pgstalker.rendering.types import Scene
 from pgstalker.training import checkpoint
 from pgstalker.training.codes import TrainingCodes, taught
 from pgstalker.training.loop import StepReport
 from pgstalker.training.perceptual import load_lpips
-from pgstalker.training.presets import Preset, preset
 from pgstalker.training.session import Session
 from pgstalker.training.trainer import NETWORK_RATE, PLANE_RATE, POSITION_RATE_PX, RATES
 from pgstalker.types import Label

@@ -14,11 +14,11 @@ from pgstalker.models.branches import Moved
 from pgstalker.models.fusion import RegionAttentionFusion
 from pgstalker.models.head import HeadShape
 from pgstalker.models.talking_gaussian import TalkingGaussian
+from pgstalker.presets import SHARES
 from pgstalker.rendering import Rendering
 from pgstalker.rendering.types import Scene
 from pgstalker.training.losses import photometric
 from pgstalker.training.perceptual import mouth_patch
-from pgstalker.training.presets import SHARES
 from pgstalker.training.session import Session
 from pgstalker.training.splatting import Attempt, Splatting, budget, fill, head_shape, initialiser, is_any
 from pgstalker.types import Label

@@ -23,12 +23,12 @@ from pgstalker.method import Progress, TrainingRequest
 from pgstalker.models.config import TalkerConfig, check_switches
 from pgstalker.models.mouth_code import MouthBasis
 from pgstalker.models.talker import Talker
+from pgstalker.presets import SHARES, Preset, preset
 from pgstalker.rendering.numba_runtime import thread_count
 from pgstalker.subject import Subject
 from pgstalker.training import checkpoint, loop
 from pgstalker.training.data import TrainingData
 from pgstalker.training.hearing import calibrate, train_hearing
-from pgstalker.training.presets import SHARES, Preset, preset
 from pgstalker.training.preview import Preview, calm_frame, with_preview
 from pgstalker.training.session import data_digests
 from pgstalker.training.trainer import Trainer

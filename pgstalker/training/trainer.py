@@ -15,6 +15,7 @@ from pgstalker.gaussians.cloud import PARAMETERS
 from pgstalker.gaussians.density import DensityControl, divide_and_prune, region_weights
 from pgstalker.models.audio_encoder import neighbours
 from pgstalker.models.talker import Controls, Talker
+from pgstalker.presets import DENSITY_UNTIL, REFINE_FROM, stage_at
 from pgstalker.rendering import Rendering
 from pgstalker.training import checkpoint
 from pgstalker.training.average import RunningAverage
@@ -22,7 +23,6 @@ from pgstalker.training.data import TrainingData
 from pgstalker.training.loop import StepReport
 from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
 from pgstalker.training.perceptual import load_lpips, mouth_patch
-from pgstalker.training.presets import DENSITY_UNTIL, REFINE_FROM, stage_at
 
 RATES = {"log_scales": 8e-3, "quats": 4e-3, "opacity_logits": 3e-2, "colors": 4e-3}
 POSITION_RATE_PX = 0.06

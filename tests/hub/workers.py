@@ -101,7 +101,7 @@ def draw(video: Path, out: Path, size: int, progress) -> object:
 def training_a_clip(settings: WorkerSettings) -> None:
     """Training of a real upload, with a small preset: half a minute in all."""
     shrink()
-    presets = importlib.import_module("pgstalker.training.presets")
+    presets = importlib.import_module("pgstalker.presets")
     presets.PRESETS["quick"] = replace(presets.PRESETS["quick"], size=128, steps=120)
     worker.serve(settings)
 

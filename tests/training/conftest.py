@@ -26,7 +26,8 @@ def subject_data(subject_folder):
 
 def shrink_presets(monkeypatch, nowhere):
     """quick becomes a matter of seconds; LPIPS weights that a machine may have are looked for in `nowhere`."""
-    from pgstalker.training import presets, trainer
+    from pgstalker import presets
+    from pgstalker.training import trainer
 
     quick = presets.Preset(size=SIZE, steps=40, initial=250, cap=300, resolution=8, hearing_epochs=2)
     monkeypatch.setitem(presets.PRESETS, "quick", quick)

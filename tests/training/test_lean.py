@@ -22,7 +22,7 @@ class Wall:
             raise ModuleNotFoundError(f"{{name}} is not here", name=name)
 
 sys.meta_path.insert(0, Wall())
-from pgstalker.training import presets
+from pgstalker import presets
 presets.PRESETS["quick"] = presets.Preset(size=64, steps=6, initial=100, cap=120, resolution=8, hearing_epochs=1)
 from pgstalker.__main__ import main
 code = main(["train", {subject!r}, "--out", {out!r}, "--device", "cpu"])

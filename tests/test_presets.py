@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from pgstalker.errors import ConfigError
-from pgstalker.training import PRESETS
-from pgstalker.training.presets import DENSITY_UNTIL, FUSE_FROM, REFINE_FROM, SHARES, STATIC_UNTIL, preset, stage_at
+from pgstalker.presets import DENSITY_UNTIL, FUSE_FROM, PRESETS, REFINE_FROM, SHARES, STATIC_UNTIL, preset, stage_at
 
 
 def test_stages_follow_one_another():

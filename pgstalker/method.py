@@ -96,6 +96,12 @@ class Performance:
     def __getitem__(self, part: slice) -> Performance:
         return replace(self, frames=self.frames[part], moments=self.moments[part])
 
+    def alone(self) -> Performance:
+        """The same frames with no other sound than theirs, taken for somebody else's: as a visitor's recording is."""
+        first, last = int(self.moments.min()), int(self.moments.max()) + 1
+        sound = self.samples[first * SAMPLE_RATE_HZ // FPS : last * SAMPLE_RATE_HZ // FPS]
+        return replace(self, samples=sound, moments=self.moments - first, is_own=False)
+
     @property
     def camera_from_head(self) -> np.ndarray:
         """[T, 4, 4] float64, cm."""

@@ -14,10 +14,10 @@ from leaderboard.datasets import Clip
 from leaderboard.experiments import Context, Settings, conduct, discover, experiment
 from leaderboard.experiments.degradations import KINDS, degrade, worse
 from leaderboard.running.tasks import Places
+from pgstalker import presets
 from pgstalker.errors import ConfigError
 from pgstalker.media import probe, read_audio, read_frames, write_wav
 from pgstalker.subject import Subject
-from pgstalker.training import presets
 from tests.leaderboard.drawn import draw
 
 SIZE = 64

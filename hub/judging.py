@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 
 from hub.results import Results
 from leaderboard.protocol import Protocol
-from leaderboard.records import read_record
+from leaderboard.records import read_record, write_record
 from leaderboard.scoring import Progress, ScoreRequest, score
+from leaderboard.submission.archive import pack
+from leaderboard.submission.pack import METHOD_ID
 from leaderboard.submission.standing import standing_of
-from pgstalker.errors import PgsError
+from pgstalker.errors import ConfigError, PgsError
 from pgstalker.media import check_audio, check_video, probe
 
 SWITCHES = ("resample", "cut", "align", "every_frame")
@@ -84,6 +87,25 @@ def place_among(results: Results, judged: Judged, clip_id: str) -> list[dict[str
     """The board's rows of that clip, protocol and device with this result among them, best first."""
     place = f"{clip_id}/{judged.record['protocol']['id']}"
     return standing_of([(place, judged.record, judged.series)], OWN, "now", results.folder)
+
+
+def pack_record(judged: Judged, clip_id: str, method: str, out: Path) -> Path:
+    """A zip of scores.json and scores.npz, with the method's id and the clip, dataset/clip: what
+    `python -m leaderboard submit --records` takes. Either may be empty; a record without them is for oneself.
+
+    Raises ConfigError for an id that no method may have."""
+    if method and not re.fullmatch(METHOD_ID, method):
+        raise ConfigError(f"'{method}' cannot be a method's id; use small letters, digits and -, as in my-method")
+    record = dict(judged.record)
+    if method:
+        record["method"] = record["method"] | {"id": method}
+    if clip_id:
+        dataset, _, clip = clip_id.partition("/")
+        record["clip"] = record["clip"] | {"dataset": dataset, "id": clip}
+    with tempfile.TemporaryDirectory(prefix="pgstalker-record-") as scratch:
+        path = Path(scratch) / "scores.json"
+        write_record(record, judged.series, path)
+        return pack(out, {file.name: file for file in (path, path.with_suffix(".npz")) if file.is_file()})
 
 
 def clip_ids(results: Results) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leaderboard.commands import Datasets, Regenerate, Report, Rescore, Run, Verify
-from leaderboard.workbench import Compare, Experiment, Explain, Submit
+from leaderboard.workbench import Compare, Experiment, Explain, Submit, Truth
 from pgstalker.command_line import run
 from pgstalker.errors import ConfigError
 
@@ -135,6 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
         | Verify
         | Rescore
         | Score
+        | Truth
         | Explain
         | Compare
         | Submit

@@ -24,8 +24,9 @@ class Failed(Exception):
 class Case:
     """A prediction, with its truth and sound where there are any, as every metric sees it.
 
-    frames counts what is compared; size is (width, height) px; audio is float32 [S] at 16 kHz, sample 0 at frame 0.
-    stride: every how many
+    frames counts what is compared; size is (width, height) px; audio, with which the prediction is heard, and
+    truth_audio are float32 [S] at 16 kHz, sample 0 at the first frame that is compared. starts: that frame's number on
+    each side; lengths: each side's frames on disk, None where they are those that are compared. stride: every how many
     frames of the performance both sides hold. What a meter opens and leaves open is closed with `resources`.
     faces and truth_faces are what was tracked, None where the landmarker could not be had (why_no_faces says why).
     """
@@ -38,6 +39,9 @@ class Case:
     faces: FaceTrack | None = None
     truth_faces: FaceTrack | None = None
     audio: np.ndarray | None = None
+    truth_audio: np.ndarray | None = None
+    starts: tuple[int, int] = (0, 0)
+    lengths: tuple[int, int] | None = None
     why_no_audio: str = "there is no sound; give --audio FILE"
     has_truth: bool = False
     why_no_faces: str | None = None

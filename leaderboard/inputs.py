@@ -80,14 +80,15 @@ def _open(path: Path) -> Side:
     return Side(path, video.fps, (video.width, video.height), video.codec, video.frames, video.has_variable_rate)
 
 
-def through_h264(side: Side, scratch: Path, name: str) -> Side:
-    """The side after the codec of the papers' scripts."""
-    path = scratch / f"{name}-h264.mp4"
+def through_h264(side: Side, scratch: Path, name: str) -> tuple[Side, str]:
+    """The side after the codec of the papers' scripts, and the digest of its frames before it, as in Survey."""
+    path, digest = scratch / f"{name}-h264.mp4", hashlib.md5(usedforsecurity=False)
     with VideoWriter(path, *side.size, fps=side.fps, crf=H264_Q8_CRF) as writer:
         for frame in side.frames():
+            digest.update(np.ascontiguousarray(frame).data)
             writer.write(frame)
     video = probe(path).require_video()
-    return replace(side, path=path, size=(video.width, video.height), resample=False)
+    return replace(side, path=path, size=(video.width, video.height), resample=False), digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,16 @@ from pgstalker.files import replacing
 
 SCHEMA = "pgstalker-eval/1"
 DIGITS = 6
+FAILURE = "failed.json"
+"""What lies beside records and is none: why a cell is blank."""
+KINDS = ("measured", "submitted")
+"""The results' folders of records: made by the runner here, and taken from others."""
+
+
+def find_records(results: Path, place: str = "*/*/*/*/*", kinds: tuple[str, ...] = KINDS) -> list[Path]:
+    """Records below `results`, sorted. place: METHOD/REVISION/DATASET/CLIP/PROTOCOL, * for any."""
+    found = (path for kind in kinds for path in sorted((results / kind).glob(f"{place}.json")))
+    return [path for path in found if path.name != FAILURE]
 
 
 def cell(metric: Metric, figure: Figure, region: Region, reading: Reading, seed: int) -> dict[str, Any]:
@@ -90,7 +101,7 @@ def read_record(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             return record, {}
         with np.load(path.with_name(record["per_frame"]), allow_pickle=False) as file:
             return record, {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ConfigError(f"{path} is no record of {SCHEMA}: {error}; score it anew") from error
 
 

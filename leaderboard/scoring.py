@@ -64,6 +64,8 @@ class ScoreRequest:
     seed: int = 0
     stride: int = 1
     """Both videos hold every stride-th frame of a performance only."""
+    truth_audio: Path | None = None
+    """The truth's own sound where it is not in its file; audio is the one that drove the prediction."""
     labels: dict[str, Any] = field(default_factory=dict)
     """What the caller knows: method, clip, speed, operator, notes; written into the record as they are."""
 
@@ -115,6 +117,21 @@ def choose_metrics(names: tuple[str, ...]) -> dict[str, Metric]:
 
 
 @dataclass(frozen=True)
+class Sound:
+    """samples float32 [S] at 16 kHz with the file they come from, or None and why there are none; side 0 is in step
+    with the prediction as it lies on disk, side 1 with the truth."""
+
+    samples: np.ndarray | None
+    path: Path | None = None
+    why_not: str = ""
+    side: int = 0
+
+    def from_start(self, starts: tuple[int, int], fps: float) -> np.ndarray | None:
+        """The samples from the first frame that is compared on."""
+        return None if self.samples is None else self.samples[round(starts[self.side] * SAMPLE_RATE_HZ / fps) :]
+
+
+@dataclass(frozen=True)
 class Scene:
     """Both sides surveyed, and what there is to warn of."""
 
@@ -124,16 +141,13 @@ class Scene:
     starts: tuple[int, int]
     count: int
     lag: int
-    audio: np.ndarray | None
-    audio_path: Path | None
-    why_no_audio: str
+    sound: Sound
+    truth_sound: Sound
     why_no_faces: str | None
     warnings: list[str]
 
     def case(self, request: ScoreRequest, device: str, scratch: Path, resources: ExitStack) -> Case:
-        sound = self.audio
-        if sound is not None and self.starts[0]:
-            sound = sound[round(self.starts[0] * SAMPLE_RATE_HZ / self.own.fps) :]
+        own, true = self.surveys
         return Case(
             frames=self.count,
             fps=self.own.fps,
@@ -142,8 +156,11 @@ class Scene:
             resources=resources,
             faces=self._faces(0),
             truth_faces=self._faces(1),
-            audio=sound,
-            why_no_audio=self.why_no_audio,
+            audio=self.sound.from_start(self.starts, self.own.fps),
+            truth_audio=self.truth_sound.from_start(self.starts, self.own.fps),
+            why_no_audio=self.sound.why_not,
+            starts=self.starts,
+            lengths=(own.frames, own.frames if true is None else true.frames),
             has_truth=self.true is not None,
             why_no_faces=self.why_no_faces,
             weights=request.weights,
@@ -172,25 +189,34 @@ def _survey(
     own, true = inputs.open_sides(request.prediction, request.truth, request.resample)
     if true is not None and not request.resample and own.stored_frames and true.stored_frames:
         inputs.check_counts(own.stored_frames, true.stored_frames, request.cut)
+    stored_md5: dict[str, str] = {}
     if request.protocol.codec == "h264_q8":
-        own = inputs.through_h264(own, scratch, "prediction")
-        true = true and inputs.through_h264(true, scratch, "truth")
+        own, stored_md5["prediction"] = inputs.through_h264(own, scratch, "prediction")
+        if true is not None:
+            true, stored_md5["truth"] = inputs.through_h264(true, scratch, "truth")
     eyes, why_no_faces = _open_observer(chosen, observer)
     with eyes as looks:
         mine = inputs.survey(own, looks, _ticker(progress, "prediction", own))
         its = None if true is None else inputs.survey(true, looks, _ticker(progress, "truth", true))
+    if stored_md5:
+        mine = replace(mine, frame_md5=stored_md5["prediction"])
+        its = its and replace(its, frame_md5=stored_md5["truth"])
     warnings: list[str] = []
     starts, count, lag = (0, 0), mine.frames, 0
     if its is not None:
         inputs.check_counts(mine.frames, its.frames, request.cut)
         starts, count, lag = _alignment(mine, its, request.align, warnings)
     hears = any("audio" in metric.needs for metric in chosen.values())
-    audio, path, why = _sound(request, warnings) if hears else (None, None, "no metric that hears was chosen")
-    if audio is not None and len(audio) / SAMPLE_RATE_HZ < count / own.fps - 0.1:
-        warnings.append(f"the sound lasts {len(audio) / SAMPLE_RATE_HZ:.2f} s, the video {count / own.fps:.2f} s")
+    sound = truth_sound = Sound(None, why_not="no metric that hears was chosen")
+    if hears:
+        sound = _sound(request, warnings)
+        truth_sound = _truth_sound(request, sound, warnings)
+    if sound.samples is not None and len(sound.samples) / SAMPLE_RATE_HZ < count / own.fps - 0.1:
+        seconds = len(sound.samples) / SAMPLE_RATE_HZ
+        warnings.append(f"the sound lasts {seconds:.2f} s, the video {count / own.fps:.2f} s")
     for line in warnings:
         log.warning("%s", line)
-    return Scene(own, true, (mine, its), starts, count, lag, audio, path, why, why_no_faces, warnings)
+    return Scene(own, true, (mine, its), starts, count, lag, sound, truth_sound, why_no_faces, warnings)
 
 
 def _open_observer(
@@ -224,19 +250,32 @@ def _alignment(own: Survey, true: Survey, align: bool, warnings: list[str]) -> t
     return starts, min(own.frames - starts[0], true.frames - starts[1]), lag
 
 
-def _sound(request: ScoreRequest, warnings: list[str]) -> tuple[np.ndarray | None, Path | None, str]:
-    """Samples, the file they come from, and why there are none. --audio, else the prediction's, else the truth's."""
-    path = request.audio
-    if path is None:
-        videos = [video for video in (request.prediction, request.truth) if video is not None]
-        path = next((video for video in videos if probe(video).audio is not None), None)
-    if path is None:
-        return None, None, "there is no sound; give --audio FILE"
+def _sound(request: ScoreRequest, warnings: list[str]) -> Sound:
+    """What the prediction is heard with: --audio, else its own, else the truth's. Only its own moves with it when it is
+    shifted: what drove it, and the truth, stay where they are."""
+    if request.audio is not None:
+        return _read_sound(request.audio, 1, warnings)
+    for side, video in enumerate((request.prediction, request.truth)):
+        if video is not None and probe(video).audio is not None:
+            return _read_sound(video, side, warnings)
+    return Sound(None, why_not="there is no sound; give --audio FILE")
+
+
+def _truth_sound(request: ScoreRequest, sound: Sound, warnings: list[str]) -> Sound:
+    """The truth's own; that of the prediction, which says the same words, where the truth has none."""
+    if request.truth_audio is not None:
+        return _read_sound(request.truth_audio, 1, warnings)
+    if request.truth is not None and request.truth != sound.path and probe(request.truth).audio is not None:
+        return _read_sound(request.truth, 1, warnings)
+    return sound
+
+
+def _read_sound(path: Path, side: int, warnings: list[str]) -> Sound:
     try:
-        return read_audio(path), path, ""
+        return Sound(read_audio(path), path, side=side)
     except PgsError as error:
         warnings.append(str(error))
-        return None, None, str(error)
+        return Sound(None, why_not=str(error))
 
 
 def _measure(scene: Scene, case: Case, chosen: dict[str, Metric], progress: Progress) -> dict[str, Reading]:
@@ -296,10 +335,9 @@ def _record(request: ScoreRequest, scene: Scene, case: Case, cells: dict, create
     from pgstalker.subject import sha256_of
 
     mine, its = scene.surveys
-    audio = None
-    if scene.audio_path is not None:
-        audio = {"file": scene.audio_path.name, "sha256": sha256_of(scene.audio_path), "sample_rate_hz": SAMPLE_RATE_HZ}
-        audio["seconds"] = round(len(scene.audio) / SAMPLE_RATE_HZ, 3) if scene.audio is not None else 0
+    heard: dict[str, Any] = {"audio": _told(scene.sound)}
+    if its is not None and scene.truth_sound.path != scene.sound.path:
+        heard["truth_audio"] = _told(scene.truth_sound)
     failed = [key for key, value in cells.items() if value["status"] == "failed"]
     videos = [(request.prediction, scene.own, mine), (request.truth, scene.true, its)]
     prediction, truth = (
@@ -320,7 +358,7 @@ def _record(request: ScoreRequest, scene: Scene, case: Case, cells: dict, create
         "protocol": request.protocol.record(),
         "method": {"id": request.prediction.stem} | labels.pop("method", {}),
         "clip": clip | labels.pop("clip", {}),
-        "inputs": {"prediction": prediction, "truth": truth, "audio": audio},
+        "inputs": {"prediction": prediction, "truth": truth, **heard},
         "counts": {
             "n_pred": mine.frames,
             "n_gt": None if its is None else its.frames,
@@ -333,4 +371,19 @@ def _record(request: ScoreRequest, scene: Scene, case: Case, cells: dict, create
         "speed": labels.pop("speed", None),
         "warnings": scene.warnings,
         **labels,
+    }
+
+
+def _told(sound: Sound) -> dict[str, Any] | None:
+    """A sound as a record bears it."""
+    from pgstalker.subject import sha256_of
+
+    if sound.path is None or sound.samples is None:
+        return None
+    seconds = round(len(sound.samples) / SAMPLE_RATE_HZ, 3)
+    return {
+        "file": sound.path.name,
+        "sha256": sha256_of(sound.path),
+        "sample_rate_hz": SAMPLE_RATE_HZ,
+        "seconds": seconds,
     }

@@ -1,4 +1,4 @@
-"""The commands for one's own results: explain | compare | submit | experiment."""
+"""The commands for one's own results: truth | explain | compare | submit | experiment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from pgstalker.errors import ConfigError
 
 @dataclass
 class Submit:
-    """Pack results into a zip for the board, and check it rule by rule; a zip that is there is only checked."""
+    """Pack results into a zip for the board, and check it rule by rule; a zip that is there is only checked.
+
+    The whole way is: truth, score --out, submit --records, submit --accept, report, a pull request
+    (docs/submitting.md)."""
 
     zip: tyro.conf.Positional[Path]
     """The submission."""
@@ -36,22 +39,30 @@ class Submit:
     """Who made it."""
     dry_run: bool = False
     """Show where it would stand."""
+    accept: bool = False
+    """Unpack it to results/submitted/METHOD/REVISION, from where the board takes it."""
     results: Path = RESULTS
     """The board's records."""
     work: Path = WORK
     """Where the runner keeps its predictions."""
 
     def run(self) -> None:
-        from leaderboard.submission.submit import lint, preview
+        from leaderboard.submission.submit import accept, lint, preview
 
+        if self.accept and self.measured is not None:
+            raise ConfigError("what the runner measured lies in results/measured already; leave out --accept")
         self._pack()
-        checks = lint(self.zip, self.results)
+        checks = lint(self.zip, self.results, is_own=self.measured is not None)
         print("\n".join(check_line(check) for check in checks))
         wrong = [check for check in checks if not check.is_met]
         if self.dry_run and not wrong:
-            print("\n".join(row_line(row) for row in preview(self.zip, self.results)))
+            rows = preview(self.zip, self.results, is_own=self.measured is not None)
+            print("\n".join(row_line(row) for row in rows))
         if wrong:
             raise ConfigError(f"{wrong[0].error}: {self.zip} does not pass '{wrong[0].rule}': {wrong[0].reason}")
+        if self.accept:
+            print("\n".join(f"{path}: taken" for path in accept(self.zip, self.results)))
+            print("next: python -m leaderboard report, then commit README.md and leaderboard/results")
 
     def _pack(self) -> None:
         from leaderboard.submission import pack
@@ -75,6 +86,46 @@ class Submit:
 
     def _who(self) -> str:
         return self.by or getpass.getuser()
+
+
+@dataclass
+class Truth:
+    """Write what a result of your own is scored against: the held-out part of a clip as the board's rows have it.
+
+    The clip is prepared as the runner does it, which takes a minute or two the first time."""
+
+    clip: tyro.conf.Positional[str]
+    """DATASET/CLIP: presenters/mira, folder:PATH/CLIP."""
+    out: Path
+    """A new folder: truth.mkv (lossless), sound.wav (16 kHz), poses.npz (of all frames, the training part's too)."""
+    size: int = 256
+    """Side of the pictures, px: the board's committed rows have 256."""
+    results: Path = RESULTS
+    work: Path = WORK
+
+    def run(self) -> None:
+        from leaderboard.progress import Line
+        from leaderboard.running.handout import hand_out
+        from leaderboard.running.tasks import Places
+        from leaderboard.submission.submit import truths_of
+
+        dataset, _, clip = self.clip.rpartition("/")
+        if not dataset or not clip:
+            raise ConfigError(f"{self.clip} is not DATASET/CLIP; give presenters/mira, for instance")
+        with Line(f"truth of {self.clip}") as line:
+            found = hand_out(dataset, clip, self.size, self.out, Places(self.work, self.results), line.show)
+        first, last = found.frames
+        print(f"{self.out}: frames {first} to {last - 1} of {self.clip} at {self.size} px; learn from earlier ones")
+        known = truths_of(self.results).get(found.clip)
+        if not known:
+            print(f"the board has no record of {found.clip} yet, so that nothing vouches for these frames")
+        elif found.frame_md5 in known:
+            print("these are the very frames that the board's records were scored against")
+        else:
+            raise ConfigError(
+                f"these are not the frames (md5 {found.frame_md5[:12]}...) that the board's records of {found.clip} "
+                "were scored against: another --size, or prepared differently here; no result would be taken"
+            )
 
 
 @dataclass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -15,24 +14,26 @@ import gradio as gr
 from hub import messages
 from hub.components import Column, sortable, table_html
 from hub.exports import show
-from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, place_among
+from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, pack_record, place_among
 from hub.results import ARROWS, Results
-from hub.tabs.board import DOWNLOAD
 from leaderboard.metrics import cells
 from leaderboard.protocol import Codec, Composite
+from leaderboard.submission import STEPS
+from pgstalker.errors import ConfigError
 
 QUIET = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
 NO_CLIP = "none of these"
+FETCH = '() => document.querySelector("#{name} a, #{name} button, #{name}")?.click()'
+"""Presses a hidden download button."""
 NOT_SCORED = {"weights_missing": "needs a file", "not_applicable": "does not apply", "failed": "failed"}
-SUBMIT = """
+SUBMIT = f"""
 ```bash
-python -m leaderboard submit mine.zip --records scores.json --predictions mine.mkv --description method.json
-git checkout -b my-method && cp mine.zip leaderboard/results/submitted/
-git add -A && git commit -m "Submit my-method"
+{STEPS}
 ```
 
-Then open a pull request. The same rules are checked there, by the same program."""
+Then open a pull request that says where the zip lies: the same rules are checked again, by the same program.
+`docs/submitting.md` says what is what."""
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Judge:
     def measure(
         self, prediction, truth, audio, composite, codec, allow, request: gr.Request, progress=PROGRESS
     ) -> tuple:
-        """Judged, table, status, record."""
+        """Judged, table, status, outcome."""
         session = request.session_hash or request.client.host
         stop = self._stops[session] = threading.Event()
         files = {"prediction": prediction, "truth": truth, "audio": audio}
@@ -65,12 +66,12 @@ class Judge:
                 stopped=stop.is_set,
             )  # fmt: skip
         except JudgingStopped:
-            return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip()
         except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
             raise messages.error(problem) from None
         finally:
             self._stops.pop(session, None)
-        return judged, record_table(judged.record), summary(judged.record), judged.record, gr.Column(visible=True)
+        return judged, record_table(judged.record), summary(judged.record), gr.Column(visible=True)
 
     def stop(self, request: gr.Request) -> None:
         stop = self._stops.get(request.session_hash or "")
@@ -83,10 +84,14 @@ class Judge:
             return ""
         return standing_table(place_among(self.results, judged, clip_id))
 
-    def record_text(self, record: dict | None) -> tuple[str, str]:
-        if not record:
+    def save_record(self, judged: Judged | None, clip_id: str, method: str) -> str:
+        """A zip of the record and its per-frame values, labelled as submitting needs it."""
+        if judged is None:
             raise gr.Error(messages.NEEDS_MEASURING, title="That did not work", print_exception=False)
-        return "scores.json", json.dumps(record, indent=1, allow_nan=False) + "\n"
+        try:
+            return str(pack_record(judged, "" if clip_id == NO_CLIP else clip_id, method, self._room() / "scores.zip"))
+        except ConfigError as problem:
+            raise messages.error(problem) from None
 
     def lint(self, path: str | None) -> tuple[str, str]:
         """The rules of a submission, each kept or not, and where it would stand if all are."""
@@ -111,9 +116,14 @@ class Judge:
         from leaderboard.submission.pack import example
 
         if self._example is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="pgstalker-example-")
-            self._example = str(example(Path(self._folder.name) / "example.zip"))
+            self._example = str(example(self._room() / "example.zip"))
         return self._example
+
+    def _room(self) -> Path:
+        """A new folder, which goes when the server ends."""
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="pgstalker-evaluate-")
+        return Path(tempfile.mkdtemp(dir=self._folder.name))
 
     _example: str | None = None
     _folder: tempfile.TemporaryDirectory | None = None
@@ -143,27 +153,33 @@ def build(results: Results) -> Judge:
         go = gr.Button("Measure", variant="primary", elem_id="judge", min_width=160, scale=0)
         stop = gr.Button("Stop", variant="stop", elem_id="judge-stop", min_width=90, scale=0)
     status = gr.HTML(messages.status(messages.READY_TO_JUDGE), padding=False, elem_id="judge-status")
-    judged, record = gr.State(None, time_to_live=3600), gr.JSON(visible=False)
+    judged = gr.State(None, time_to_live=3600)
     with gr.Column(visible=False, elem_id="judged") as outcome:
         table = sortable(elem_id="scores")
-        with gr.Row(elem_classes="pgs-buttons"):
-            save = gr.Button("Record (JSON)", size="sm", elem_id="save-record", scale=0, min_width=140)
         gr.Markdown("### Where it would stand", visible=bool(results.rows))
-        clip = gr.Dropdown(
-            [NO_CLIP, *clip_ids(results)], value=NO_CLIP, label="It is a result on this clip of the board",
-            elem_id="its-clip", visible=bool(results.rows),
-        )  # fmt: skip
+        with gr.Row():
+            clip = gr.Dropdown(
+                [NO_CLIP, *clip_ids(results)], value=NO_CLIP, label="It is a result on this clip of the board",
+                elem_id="its-clip", visible=bool(results.rows), min_width=220,
+            )  # fmt: skip
+            method = gr.Textbox(
+                label="Made by the method", info="its id in method.json", placeholder="my-method", max_lines=1,
+                elem_id="its-method", min_width=220,
+            )  # fmt: skip
         standing = sortable(elem_id="standing")
+        with gr.Row(elem_classes="pgs-buttons"):
+            save = gr.Button("Record (zip)", size="sm", elem_id="save-record", scale=0, min_width=140)
+            saved = gr.DownloadButton(visible="hidden", elem_id="record-file")
     _submission(judge_)
     inputs = [prediction, truth, audio, composite, codec, allow]
     go.click(
-        judge_.measure, inputs, [judged, table, status, record, outcome], validator=judge_.validate,
+        judge_.measure, inputs, [judged, table, status, outcome], validator=judge_.validate,
         api_visibility="private", concurrency_id="score", show_progress_on=status,
     ).then(judge_.place, [judged, clip], standing, **QUIET)  # fmt: skip
     stop.click(judge_.stop, None, None, **QUIET)
     clip.change(judge_.place, [judged, clip], standing, **QUIET)
-    name, text = gr.Textbox(visible=False), gr.Textbox(visible=False)
-    save.click(judge_.record_text, record, [name, text], **QUIET).then(None, [name, text], js=DOWNLOAD)
+    made = save.click(judge_.save_record, [judged, clip, method], saved, **QUIET)
+    made.success(None, js=FETCH.format(name="record-file"))
     return judge_
 
 
@@ -183,7 +199,7 @@ def _submission(judge_: Judge) -> None:
         judge_.lint, archive, [rules, preview], api_visibility="private", concurrency_id="score", show_progress_on=rules
     )
     made = start.click(judge_.example, None, saved, api_visibility="private", concurrency_id="score")
-    made.then(None, js='() => document.querySelector("#example-file a, #example-file button, #example-file")?.click()')
+    made.then(None, js=FETCH.format(name="example-file"))
 
 
 def record_table(record: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from leaderboard.board.series import Entry, read_entry
 from leaderboard.protocol import VERSION
-from leaderboard.running.runner import FAILURE
+from leaderboard.records import FAILURE, KINDS
 from leaderboard.schema import validate
 from pgstalker.errors import ConfigError
 
@@ -40,7 +40,7 @@ def read_rows(results: Path) -> dict[Key, Row]:
     """Every row of results/measured and results/submitted, with the failures that lie there."""
     rows: dict[Key, Row] = {}
     failures: list[dict[str, Any]] = []
-    for path in sorted(path for kind in ("measured", "submitted") for path in (results / kind).glob("*/*/*/*/*.json")):
+    for path in sorted(path for kind in KINDS for path in (results / kind).glob("*/*/*/*/*.json")):
         method, revision, dataset, clip = path.relative_to(results).parts[1:5]
         try:
             if path.name == FAILURE:
@@ -91,6 +91,8 @@ def _place_failure(rows: dict[Key, Row], failure: dict[str, Any]) -> None:
     place = (method["method"], method["revision"], dataset)
     start, end = f"{failure['setting']}-", f"-{failure['codec']}-v{VERSION}"
     beside = [key for key in sorted(rows) if key[:3] == place and key[3].startswith(start) and key[3].endswith(end)]
+    if any(failure["clip"] in rows[key].entries for key in beside):
+        return  # it was scored before, and what went wrong later takes nothing from that
     key = (*place, failure.get("protocol") or (beside[0][3] if beside else UNKNOWN))
     about = {"id": method["method"], **method}
     rows.setdefault(key, Row()).failures.setdefault(failure["clip"], failure | {"method": about})

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard.records import read_record
+from leaderboard.records import FAILURE, find_records, read_record
 from pgstalker.errors import ConfigError
 from pgstalker.subject import Subject, sha256_of
 
@@ -56,7 +56,7 @@ class Shelf:
             raise ConfigError(f"{what} does not exist; give a video, a record, or a method of the board")
         records = self.records(what, clip)
         if len(records) > 1:
-            there_are = ", ".join("/".join(p.relative_to(self.results / "measured").parts[:4]) for p in records[:6])
+            there_are = ", ".join("/".join(p.relative_to(self.results).parts[1:5]) for p in records[:6])
             raise ConfigError(
                 f"'{what}' has {len(records)} records ({there_are}); name one: METHOD/REVISION and --clip"
             )
@@ -66,11 +66,10 @@ class Shelf:
         """Records of METHOD or METHOD/REVISION, on one clip or on all. Raises ConfigError where there is none."""
         name, _, revision = method.partition("/")
         dataset, _, wanted = (clip or "").partition("/")
-        pattern = f"{name}/{revision or '*'}/{dataset or '*'}/{wanted or '*'}/*.json"
-        found = [path for path in sorted((self.results / "measured").glob(pattern)) if is_record(path)]
+        found = find_records(self.results, f"{name}/{revision or '*'}/{dataset or '*'}/{wanted or '*'}/*")
         if not found:
             where = f" on {clip}" if clip else ""
-            raise ConfigError(f"'{method}' is no file and has no record{where} in {self.results / 'measured'}")
+            raise ConfigError(f"'{method}' is no file and has no record{where} in {self.results}")
         return found
 
     def of_record(self, path: Path) -> Evidence:
@@ -80,6 +79,8 @@ class Shelf:
         run = self.work / "runs" / place
         prediction = run / "prediction.mkv"
         told = record["inputs"]["prediction"]["sha256"]
+        if record["source"] == "submitted" and not prediction.is_file():
+            raise ConfigError(f"the frames of {path} came with the submission; give that video itself, with --gt")
         if not prediction.is_file():
             raise ConfigError(f"the frames of {path} are not at hand ({prediction}); make them: leaderboard run")
         if sha256_of(prediction) != told:
@@ -100,7 +101,7 @@ class Shelf:
 
 def is_record(path: Path) -> bool:
     """Whether a file beside records is one of them."""
-    return path.name != "failed.json"
+    return path.name != FAILURE
 
 
 def _clip_of(record: dict[str, Any]) -> tuple[str, str]:

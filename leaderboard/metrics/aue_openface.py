@@ -57,7 +57,9 @@ def read_intensities(path: Path, frames: int) -> np.ndarray:
 def begin(case: Case) -> Meter:
     if case.openface is None:
         raise NotApplicable("no OpenFace files; give --openface PRED.csv TRUTH.csv")
-    own, true = (read_intensities(path, case.frames) for path in case.openface)
+    lengths = case.lengths or (case.frames, case.frames)
+    whole = [read_intensities(path, length) for path, length in zip(case.openface, lengths)]
+    own, true = (track[start : start + case.frames] for track, start in zip(whole, case.starts))
     squares = np.square(own - true)
     lost = int(np.isnan(squares[:, 0]).sum())
     if lost > MOST_LOST * case.frames:

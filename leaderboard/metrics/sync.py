@@ -55,12 +55,11 @@ class SyncMeter:
 
     case: Case
     network: Any
-    windows: int
     weights: dict[str, Any]
 
     def __post_init__(self) -> None:
         sides: dict[str, FaceTrack | None] = {"prediction": self.case.faces}
-        if self.case.has_truth and self.case.truth_faces is not None and not _why_lost(self.case.truth_faces):
+        if _why_no_truth(self.case) is None:
             sides["truth"] = self.case.truth_faces
         self._boxes = {side: syncnet.crop_boxes(track) for side, track in sides.items() if track is not None}
         self._stack = self.case.resources.enter_context(ExitStack())
@@ -81,30 +80,34 @@ class SyncMeter:
     def finish(self) -> dict[str, Reading]:
         self._stack.close()
         scores = {side: self._score(side) for side in self._boxes}
-        return readings(scores["prediction"], scores.get("truth"), self.weights)
+        return readings(scores["prediction"], scores.get("truth"), self.weights, _why_no_truth(self.case))
 
     def _score(self, side: str) -> syncnet.SyncScore:
-        assert self.case.audio is not None, "begin saw to it"
-        frames = read_jpeg_frames(self._path(side))
-        return syncnet.score(self.network, frames, self.case.audio, self.windows, self.case.device)
+        audio = self.case.audio if side == "prediction" else self.case.truth_audio
+        assert audio is not None, "begin saw to it"
+        windows = syncnet.window_count(self.case.frames, len(audio))
+        return syncnet.score(self.network, read_jpeg_frames(self._path(side)), audio, windows, self.case.device)
 
 
-def readings(own: syncnet.SyncScore, true: syncnet.SyncScore | None, details: dict[str, Any]) -> dict[str, Reading]:
-    """All figures; the truth's own ones stand beside them in the details."""
+def readings(
+    own: syncnet.SyncScore, true: syncnet.SyncScore | None, details: dict[str, Any], why_no_truth: str | None = None
+) -> dict[str, Reading]:
+    """All figures; those of the truth with its own sound stand beside them in the details."""
 
     def reading(name: str, value: float, place: int) -> Reading:
         more = details | ({} if true is None else {"truth": round(float(getattr(true, name)), 6)})
         again = lambda indices: float(syncnet.summary(own.distances[indices])[place])  # noqa: E731
         return Reading(value=float(value), resample=again, n=len(own.distances), details=more)
 
-    gap = Reading(status="not_applicable", reason="no truth video in which a face is seen")
+    gap = Reading(status="not_applicable", reason=why_no_truth or "no truth video was given")
     if true is not None:
 
         def gap_again(indices: np.ndarray) -> float:
             pair = (syncnet.summary(score.distances[indices])[1] for score in (own, true))
             return abs(next(pair) - next(pair))
 
-        gap = Reading(value=abs(own.confidence - true.confidence), resample=gap_again, n=len(own.distances))
+        count = min(len(own.distances), len(true.distances))
+        gap = Reading(value=abs(own.confidence - true.confidence), resample=gap_again, n=count)
     return {
         CONFIDENCE.id: reading("confidence", own.confidence, 1),
         DISTANCE.id: reading("distance", own.distance, 2),
@@ -120,6 +123,19 @@ def _why_lost(track: FaceTrack) -> str | None:
     if not track.is_seen.any():
         return "no face was found"
     return f"the face is lost for {longest} frames; at most {MOST_GAP} are bridged" if longest > MOST_GAP else None
+
+
+def _why_no_truth(case: Case) -> str | None:
+    """Why the truth cannot be judged beside the prediction; None where it can."""
+    if not case.has_truth:
+        return "no truth video was given"
+    if case.truth_faces is None:
+        return case.why_no_faces or "the truth's face was not tracked"
+    if lost := _why_lost(case.truth_faces):
+        return f"in the truth {lost}"
+    if case.truth_audio is None or loudness_dbfs(case.truth_audio) < SILENCE_DBFS:
+        return "the truth has no sound"
+    return None if syncnet.window_count(case.frames, len(case.truth_audio)) > 0 else "the truth's sound is too short"
 
 
 def begin(case: Case) -> Meter:
@@ -141,7 +157,7 @@ def begin(case: Case) -> Meter:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     is_published = digest.startswith(syncnet.PUBLISHED[0]) and digest.endswith(syncnet.PUBLISHED[1])
     weights = {"weights_sha256": digest, "is_published_file": is_published, "crop": "mediapipe"}
-    return SyncMeter(case, syncnet.load_network(path, case.device), windows, weights)
+    return SyncMeter(case, syncnet.load_network(path, case.device), weights)
 
 
 METRIC = Metric(

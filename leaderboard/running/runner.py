@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.progress import Line
+from leaderboard.records import FAILURE
 from leaderboard.running.stages import STAGES, Run
 from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS
 from pgstalker.errors import PgsError
 from pgstalker.files import replacing
 
-FAILURE_SCHEMA, FAILURE = "pgstalker-failure/1", "failed.json"
+FAILURE_SCHEMA = "pgstalker-failure/1"
 
 
 class StageDied(PgsError):

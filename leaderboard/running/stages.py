@@ -96,25 +96,30 @@ class Run:
 
 def prepare(run: Run, report: Report) -> None:
     """The subject of the task's clip, made once for all methods. Raises MediaError, SubjectError."""
-    clip = run.task.find_clip()
+    subject, digest = subject_of(run.task, run.places, report)
+    run.note("prepare", {"subject": str(subject.folder.resolve()), "clip_sha256": digest})
+
+
+def subject_of(task: Task, places: Places, report: Report) -> tuple[Subject, str]:
+    """The subject of a task's clip, made where it is not there, and the clip's sha256."""
+    clip = task.find_clip()
     digest = clip.digest()
     if clip.is_prepared:
-        folder = clip.path
-    else:
-        side = max(SUBJECT_PX, run.task.side)
-        folder = run.places.work / "subjects" / f"{digest[:16]}-{side}.subject"
-        if not folder.is_dir():
-            from pgstalker.tracking import prepare as make
+        return Subject.load(clip.path), digest
+    side = max(SUBJECT_PX, task.side)
+    folder = places.work / "subjects" / f"{digest[:16]}-{side}.subject"
+    if not folder.is_dir():
+        from pgstalker.tracking import prepare as make
 
-            expected = dataset(run.task.dataset).expected
-            for line in expected.differences(clip.path) if expected else ():
-                log.warning("%s: %s", clip.id, line)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            make(clip.path, folder, size=side, progress=report)
+        expected = dataset(task.dataset).expected
+        for line in expected.differences(clip.path) if expected else ():
+            log.warning("%s: %s", clip.id, line)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make(clip.path, folder, size=side, progress=report)
     subject = Subject.load(folder)
-    if not clip.is_prepared and subject.manifest["source"]["sha256"] != digest:
+    if subject.manifest["source"]["sha256"] != digest:
         raise ConfigError(f"{folder} was made of another clip than {clip.path}; remove it and run again")
-    run.note("prepare", {"subject": str(folder.resolve()), "clip_sha256": digest})
+    return subject, digest
 
 
 def train(run: Run, report: Report) -> None:
@@ -188,11 +193,13 @@ def score_request(run: Run, protocol: Protocol, weights: Path | None = None) -> 
     folder = run.places.work / "truths"
     video = truth.write(folder / f"{name}.mkv") if run.setting == "self" else None
     sound = write_sound(run.folder / "sound.wav", sound_of(run, truth))
+    its_sound = write_sound(folder / f"{name}.wav", truth.samples()) if video is not None else None
     shown = ship(run, protocol, truth, sound)
     return ScoreRequest(
         prediction=run.prediction,
         truth=video,
         audio=sound,
+        truth_audio=its_sound,
         protocol=protocol,
         weights=weights,
         device=run.task.device,

@@ -17,7 +17,7 @@ from typing import Any
 
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
-from leaderboard.records import read_record, write_record
+from leaderboard.records import find_records, read_record, write_record
 from leaderboard.running.runner import run
 from leaderboard.running.stages import Run, score_request
 from leaderboard.running.tasks import Places, Task
@@ -49,7 +49,7 @@ class Verdict:
 
 def records_of(places: Places, methods: tuple[str, ...] = ()) -> list[Path]:
     """Every record of the results, or those of some methods."""
-    found = sorted(path for path in places.measured.glob("*/*/*/*/*.json") if path.name != "failed.json")
+    found = find_records(places.results, kinds=("measured",))
     return [path for path in found if not methods or path.relative_to(places.measured).parts[0] in methods]
 
 

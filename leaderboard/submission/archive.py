@@ -78,7 +78,7 @@ def _write(file: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: in
     return written
 
 
-def pack(path: Path, files: Mapping[str, Path | bytes]) -> None:
+def pack(path: Path, files: Mapping[str, Path | bytes]) -> Path:
     """Write a zip of names to files or contents, whole or not at all; the same content gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
@@ -93,3 +93,4 @@ def pack(path: Path, files: Mapping[str, Path | bytes]) -> None:
                 with content.open("rb") as source:
                     while block := source.read(BLOCK):
                         sink.write(block)
+    return path

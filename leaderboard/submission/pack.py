@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from leaderboard.protocol import Protocol
-from leaderboard.records import read_record
-from leaderboard.schema import validate
+from leaderboard.records import find_records, read_record
+from leaderboard.schema import load, validate
 from leaderboard.submission.archive import pack
 from leaderboard.submission.submit import METHOD, PREDICTIONS, RECORDS, RUN
 from pgstalker.errors import ConfigError
 from pgstalker.subject import sha256_of
 
+METHOD_ID = load("pgstalker-description/1")["properties"]["id"]["pattern"]
 EXAMPLE_SIDE, EXAMPLE_FRAMES = 96, 25
 EXAMPLE = {
     "schema": "pgstalker-description/1",
@@ -54,7 +55,7 @@ def pack_submission(
         record, _ = read_record(entry.record)
         clip = record["clip"]
         if not clip.get("dataset") or not clip.get("id"):
-            raise ConfigError(f"{entry.record} names no dataset and clip; score it with --dataset and --clip")
+            raise ConfigError(f"{entry.record} names no dataset and clip; score it with --clip DATASET/CLIP")
         place = f"{clip['dataset']}/{clip['id']}/{record['protocol']['id']}"
         if f"{RECORDS}/{place}.json" in files:
             raise ConfigError(f"{entry.record} is a second record of {place}; leave one out")
@@ -80,9 +81,10 @@ def pack_submission(
 def measured_entries(results: Path, runs: Path, method: str, revision: str) -> Iterator[Entry]:
     """What the runner measured of a method here and still has the frames of. Raises ConfigError where it has none."""
     folder = results / "measured" / method / revision
-    found = [path for path in sorted(folder.glob("*/*/*.json")) if path.name != "failed.json"]
+    found = find_records(results, f"{method}/{revision}/*/*/*", ("measured",))
     if not found:
-        raise ConfigError(f"{folder} holds no record; measure it first: leaderboard run {method} DATASET CLIP")
+        run = f"python -m leaderboard run {method} --dataset DATASET --clip CLIP"
+        raise ConfigError(f"{folder} holds no record; measure it first: {run}")
     for path in found:
         prediction = runs / method / revision / path.parent.relative_to(folder) / "prediction.mkv"
         if not prediction.is_file():

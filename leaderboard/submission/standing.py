@@ -14,6 +14,7 @@ from leaderboard.board.placing import RANKED
 from leaderboard.board.ranking import Ranking, rank
 from leaderboard.board.series import Entry, aligned, read_entry
 from leaderboard.metrics import cells
+from leaderboard.records import find_records
 from pgstalker.errors import ConfigError
 from pgstalker.method import discover
 
@@ -86,8 +87,8 @@ def contenders(results: Path, group: Group) -> list[Contender]:
     dataset, protocol, device, size = group
     known = discover()
     found: dict[tuple[str, str], Contender] = {}
-    for path in sorted((results / "measured").glob(f"*/*/{dataset}/*/{protocol}.json")):
-        method, revision, _, clip = path.relative_to(results / "measured").parts[:4]
+    for path in find_records(results, f"*/*/{dataset}/*/{protocol}"):
+        method, revision, _, clip = path.relative_to(results).parts[1:5]
         try:
             entry = read_entry(path, results)
         except ConfigError as error:

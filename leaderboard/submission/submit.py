@@ -5,14 +5,16 @@ run.json                                          who, when, and sha256 of every
 records/<dataset>/<clip>/<protocol>.json, .npz    what `score` or the runner wrote
 predictions/<dataset>/<clip>/<protocol>.mkv       the frames that were scored, lossless
 
-lint(zip) -> [Check]          preview(zip, results) -> rows, the submission's among them
+lint(zip) -> [Check]     preview(zip, results) -> rows, the submission's among them     accept(zip, results) -> records
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +25,14 @@ import numpy as np
 from leaderboard.metrics import cells
 from leaderboard.places import RESULTS
 from leaderboard.protocol import VERSION, Protocol
-from leaderboard.records import read_record
+from leaderboard.records import SCHEMA, find_records, read_record, write_record
 from leaderboard.schema import validate
 from leaderboard.submission.archive import unpack
 from pgstalker.errors import ConfigError, MediaError
+from pgstalker.files import replacing
 from pgstalker.subject import sha256_of
 
+log = logging.getLogger(__name__)
 METHOD, RUN, RECORDS, PREDICTIONS = "method.json", "run.json", "records", "predictions"
 VIDEOS = (".mkv", ".avi", ".mp4", ".mov")
 SCHEMA_ERROR, SHA_ERROR, DUPLICATE_ERROR = "E-SUB-SCHEMA", "E-SUB-SHA", "E-SUB-DUP"
@@ -58,9 +62,10 @@ class Scored:
 
 @dataclass
 class Submission:
-    """A submission that lies unpacked in a folder."""
+    """A submission that lies unpacked in a folder. is_own: it was packed from what the board's own runner measured."""
 
     folder: Path
+    is_own: bool = False
     names: list[str] = field(default_factory=list)
 
     @cached_property
@@ -148,7 +153,7 @@ def hashes(submission: Submission, results: Path) -> Iterator[str]:
             yield f"{name} is not the file that run.json vouches for (its sha256 differs); pack it again"
     if missing := sorted(set(vouched) - set(submission.names)):
         yield f"run.json vouches for {missing[0]}, which is not there; pack it again"
-    truths = _truths(results)
+    truths = truths_of(results)
     for scored in submission.scored:
         claimed = scored.record["inputs"]["prediction"]["sha256"]
         if scored.prediction is not None and sha256_of(scored.prediction) != claimed:
@@ -159,7 +164,7 @@ def hashes(submission: Submission, results: Path) -> Iterator[str]:
             yield f"{scored.place}: its truth is not the board's (other frames); score against the dataset's own clip"
 
 
-def _truths(results: Path) -> dict[str, set[str]]:
+def truths_of(results: Path) -> dict[str, set[str]]:
     """dataset/clip to the digests of the truths that the board's records were scored against."""
     found: dict[str, set[str]] = {}
     for _, record in _kept(results):
@@ -170,9 +175,14 @@ def _truths(results: Path) -> dict[str, set[str]]:
 
 
 def _kept(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted((results / "measured").glob("*/*/*/*/*.json")):
-        content = json.loads(path.read_text("utf-8"))
-        if content.get("schema") == "pgstalker-eval/1":
+    """What is on the board, measured or submitted; a damaged record is told and passed over."""
+    for path in find_records(results):
+        try:
+            content = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            log.warning("%s is no JSON (%s); its cell is blank", path, error)
+            continue
+        if isinstance(content, dict) and content.get("schema") == SCHEMA:
             yield path, content
 
 
@@ -241,6 +251,11 @@ def protocol(submission: Submission, results: Path) -> Iterator[str]:
             yield f"{scored.place}: the record is of {scored.record['method']['id']}, method.json of another"
         if (told["setting"] == "self") != (scored.record["inputs"]["truth"] is not None):
             yield f"{scored.place}: a self-driven record has a truth and a cross-driven one has none"
+        if (starts := where["starts"]) != [0, 0]:
+            yield f"{scored.place}: it was shifted (starts {starts[0]}, {starts[1]}); score it without --align"
+        used, true = scored.record["counts"]["n_used"], scored.record["counts"]["n_gt"]
+        if true is not None and abs(used - true) > 1:
+            yield f"{scored.place}: {used} of the truth's {true} frames were judged; score all, without --cut"
 
 
 def duplicates(submission: Submission, results: Path) -> Iterator[str]:
@@ -251,10 +266,16 @@ def duplicates(submission: Submission, results: Path) -> Iterator[str]:
         clip = scored.place.rpartition("/")[0]
         if seen.setdefault(video, clip) != clip:
             yield f"{scored.place} shows the same frames as {seen[video]}; give each clip its own"
-    kept = {record["inputs"]["prediction"]["frame_md5"]: path for path, record in _kept(results)}
+    method, revision = submission.method["id"], submission.run["revision"]
+    own = results / "measured" / method / revision
+    on_board = not submission.is_own and bool(find_records(results, f"{method}/{revision}/*/*/*", ("measured",)))
+    kept = {
+        record["inputs"]["prediction"]["frame_md5"]: path
+        for path, record in _kept(results)
+        if not (submission.is_own and path.is_relative_to(own))
+    }
     for scored in submission.scored:
-        place = results / "measured" / submission.method["id"] / submission.run["revision"] / f"{scored.place}.json"
-        if place.exists():
+        if on_board or (results / "submitted" / method / revision / f"{scored.place}.json").exists():
             yield f"{scored.place}: the board has this method and revision already; submit under another revision"
         elif (other := kept.get(scored.record["inputs"]["prediction"]["frame_md5"])) is not None:
             yield f"{scored.place}: the board has these very frames as {other.relative_to(results).parts[1]}"
@@ -274,14 +295,15 @@ NEEDED_BY_ALL = ("archive", "layout", "schema")
 """While one of these is not met, the rules after it have nothing to look at."""
 
 
-def lint(path: str | Path, results: Path = RESULTS) -> list[Check]:
-    """Every rule, met or not, in a fixed order; the zip is trusted in nothing. results: the board's folder."""
+def lint(path: str | Path, results: Path = RESULTS, is_own: bool = False) -> list[Check]:
+    """Every rule, met or not, in a fixed order; the zip is trusted in nothing. results: the board's folder. is_own: it
+    was packed from what the runner measured there, which is then no duplicate."""
     with tempfile.TemporaryDirectory(prefix="pgstalker-submission-") as scratch:
-        return _lint(Path(path), Path(scratch), results)[0]
+        return _lint(Path(path), Path(scratch), results, is_own)[0]
 
 
-def _lint(path: Path, scratch: Path, results: Path) -> tuple[list[Check], Submission]:
-    checks, submission = [], Submission(scratch)
+def _lint(path: Path, scratch: Path, results: Path, is_own: bool = False) -> tuple[list[Check], Submission]:
+    checks, submission = [], Submission(scratch, is_own)
     try:
         submission.names = unpack(path, scratch)
         checks.append(Check("archive", True, f"{len(submission.names)} files"))
@@ -299,15 +321,45 @@ def _lint(path: Path, scratch: Path, results: Path) -> tuple[list[Check], Submis
     return checks, submission
 
 
-def preview(path: str | Path, results: Path = RESULTS) -> list[dict[str, Any]]:
+def preview(path: str | Path, results: Path = RESULTS, is_own: bool = False) -> list[dict[str, Any]]:
     """Where a submission would stand: the board's rows of the same dataset, protocol and device that share its clips,
     and its own (source "submitted"), ranked anew among each other; best first.
 
     Raises ConfigError, with the rule, for a submission that lint does not pass."""
     from leaderboard.submission.standing import standing
 
+    with _passed(path, results, is_own) as submission:
+        return standing(submission, results)
+
+
+def accept(path: str | Path, results: Path = RESULTS) -> list[Path]:
+    """Unpack a submission to results/submitted/METHOD/REVISION/DATASET/CLIP/PROTOCOL.json and .npz, from where the
+    board takes it, with method.json beside; the predictions stay in the zip, whose sha256 each record then bears.
+
+    Returns the records' paths. Raises ConfigError, with the rule, for one that lint does not pass."""
+    digest = sha256_of(path)
+    with _passed(path, results) as submission:
+        about, run, written = submission.method, submission.run, []
+        folder = results / "submitted" / about["id"] / run["revision"]
+        for scored in submission.scored:
+            operator = {"generated_by": run["generated_by"], "evaluated_by": run.get("evaluated_by")}
+            record = scored.record | {"source": "submitted"}
+            record["operator"] = operator | record.get("operator", {}) | {"submission_sha256": digest}
+            record["method"] = record["method"] | {name: about[name] for name in ("id", "title", "kind")}
+            record["method"] |= {"revision": run["revision"], "size": record["clip"]["size"][0]}
+            record["method"] |= {name: about[name] for name in ("paper", "code", "differences") if name in about}
+            written.append(folder / f"{scored.place}.json")
+            write_record(record, dict(scored.series), written[-1])
+        with replacing(folder / METHOD) as temporary:
+            temporary.write_bytes((submission.folder / METHOD).read_bytes())
+    return written
+
+
+@contextmanager
+def _passed(path: str | Path, results: Path, is_own: bool = False) -> Iterator[Submission]:
+    """Unpacked, for as long as the block lasts. Raises ConfigError, with the rule, for one that lint does not pass."""
     with tempfile.TemporaryDirectory(prefix="pgstalker-submission-") as scratch:
-        checks, submission = _lint(Path(path), Path(scratch), results)
+        checks, submission = _lint(Path(path), Path(scratch), results, is_own)
         if wrong := [check for check in checks if not check.is_met]:
             raise ConfigError(f"{wrong[0].error}: {wrong[0].rule}: {wrong[0].reason}")
-        return standing(submission, results)
+        yield submission

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+import zipfile
 
 import pytest
 
@@ -338,9 +340,12 @@ def test_a_video_is_judged_and_placed(visit, results):
     page.wait_for_selector("#truth video")
     page.click("#judge")
     page.wait_for_selector("#scores td >> text=psnr ↑ dB", timeout=120_000)
+    page.fill("#its-method input, #its-method textarea", "my-method")
     with page.expect_download() as saved:
         page.click("#save-record")
-    assert "pgstalker-eval/1" in saved.value.path().read_text()
+    with zipfile.ZipFile(saved.value.path()) as file:
+        assert sorted(file.namelist()) == ["scores.json", "scores.npz"]
+        assert json.loads(file.read("scores.json"))["method"]["id"] == "my-method"
 
 
 def test_a_submission_is_linted_on_the_page(visit, tmp_path):

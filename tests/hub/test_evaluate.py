@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import gradio as gr
 import pytest
 
 from hub.judging import JudgingStopped, check_files, clip_ids, judge, place_among
-from hub.tabs.evaluate import NO_CLIP, Judge, record_table
+from hub.tabs.evaluate import NO_CLIP, SUBMIT, Judge, record_table
 from leaderboard.__main__ import main
+from leaderboard.places import ROOT
+from leaderboard.submission import STEPS
+from leaderboard.submission.pack import EXAMPLE
 from pgstalker.errors import MediaError
 from tests.hub.boards import METRICS, video
 
@@ -71,6 +75,28 @@ def test_blank_cells_say_why(files):
     record = judge({"prediction": files["prediction"], "truth": None}, {}, {}, ("psnr", "flicker")).record
     table = record_table(record)
     assert "does not apply: no truth video was given" in table and record["protocol"]["setting"] == "cross"
+
+
+def test_the_saved_record_is_one_that_can_be_submitted(files, results, tmp_path):
+    judge_ = Judge(results)
+    with pytest.raises(gr.Error, match="press Measure first"):
+        judge_.save_record(None, "drawn/one", "mine")
+    judged = judge({**files, "audio": None}, {}, {}, METRICS)
+    with pytest.raises(gr.Error, match="use small letters"):
+        judge_.save_record(judged, "drawn/one", "My method")
+    with zipfile.ZipFile(judge_.save_record(judged, "drawn/one", "mine")) as file:
+        file.extractall(tmp_path)
+    (tmp_path / "method.json").write_text(json.dumps(EXAMPLE | {"id": "mine"}))
+    packing = ["--records", tmp_path / "scores.json", "--predictions", files["prediction"]]
+    packing += ["--description", tmp_path / "method.json", "--results", results.folder]
+    assert main(["submit", *map(str, [tmp_path / "mine.zip", *packing])]) == 0
+    with zipfile.ZipFile(judge_.save_record(judged, NO_CLIP, "")) as file:
+        assert "dataset" not in json.loads(file.read("scores.json"))["clip"]
+    assert "dataset" not in judged.record["clip"]
+
+
+def test_the_page_and_the_document_say_one_thing():
+    assert STEPS in SUBMIT and f"```\n{STEPS}\n```" in (ROOT / "docs" / "submitting.md").read_text()
 
 
 def test_a_submission_is_checked_rule_by_rule_and_previewed(results, tmp_path):

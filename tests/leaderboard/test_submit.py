@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leaderboard.board.compiled import compile_board
+from leaderboard.inspection.shelf import Shelf
 from leaderboard.records import read_record, write_record
 from leaderboard.submission.archive import is_unsafe, unpack
-from leaderboard.submission.pack import EXAMPLE, drawn, example, measured_entries, pack_submission
+from leaderboard.submission.pack import EXAMPLE, Entry, drawn, example, measured_entries, pack_submission
 from leaderboard.submission.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, lint, preview
 from leaderboard.workbench import described
 from pgstalker.errors import ConfigError
@@ -132,6 +134,8 @@ def with_unknown_metric(record):
         ("protocol", SCHEMA_ERROR, "version 7", in_record(lambda r: r["protocol"].update(version=7))),
         ("protocol", SCHEMA_ERROR, "must bear that name", in_record(lambda r: r["protocol"].update(codec="h264_q8"))),
         ("protocol", SCHEMA_ERROR, "record is of example/three", in_record(lambda r: r["clip"].update(id="three"))),
+        ("protocol", SCHEMA_ERROR, "without --align", in_record(lambda r: r["clip"].update(starts=[3, 0]))),
+        ("protocol", SCHEMA_ERROR, "22 of the truth's 25 frames", in_record(lambda r: r["counts"].update(n_used=22))),
         ("protocol", SCHEMA_ERROR, "method.json of another", json_edit("method.json", lambda m: m.update(id="mine"))),
     ],
 )
@@ -235,6 +239,67 @@ def test_the_command_packs_checks_and_previews(tmp_path, board, capsys):
     assert main([*scoring, "--clip", "one"]) == 2
 
 
+def test_what_is_accepted_is_on_the_board_and_a_duplicate_from_then_on(packed, changed, board, tmp_path, capsys):
+    from leaderboard.__main__ import main
+
+    keep(packed, board, tmp_path, "still-frame", "r1", worsen=4)
+    where = ["--results", str(board)]
+    assert main(["submit", str(changed(in_metric("psnr", value=39))), "--accept", *where]) == 2
+    assert not (board / "submitted").exists(), "what does not pass is not taken"
+    assert main(["submit", str(packed), "--accept", *where]) == 0
+    path = board / "submitted" / EXAMPLE["id"] / "r1" / RECORD.removeprefix("records/")
+    record, series = read_record(path)
+    assert f"{path}: taken" in capsys.readouterr().out and len(series["psnr"]) == 25
+    assert record["source"] == "submitted" and record["method"]["title"] == "Example"
+    assert record["operator"]["submission_sha256"] == hashlib.sha256(packed.read_bytes()).hexdigest()
+    assert json.loads((board / "submitted" / EXAMPLE["id"] / "r1" / "method.json").read_text()) == EXAMPLE
+    rows = {row["method"]: row for row in compile_board(board)["rows"]}
+    assert rows["example"]["source"] == "submitted" and rows["example"]["title"] == "Example"
+    assert rows["example"]["size"] == 96 and [clip["clip"] for clip in rows["example"]["clips"]] == ["one", "two"]
+    assert {c[:2] for c in broken(packed, board)} == {("duplicates", DUPLICATE_ERROR)}
+    other = changed(json_edit("run.json", lambda r: r.update(revision="r2")))
+    assert "these very frames as example" in broken(other, board)[0][2]
+    assert {row["method"] for row in contenders_of(other, board)} == {"example", "still-frame"}
+    assert [p.name for p in Shelf(board, tmp_path).records("example", "example/one")] == [path.name]
+    with pytest.raises(ConfigError, match="came with the submission"):
+        Shelf(board, tmp_path).find("example", "example/one")
+
+
+def contenders_of(path: Path, board: Path) -> list[dict]:
+    """Where the records of a zip would stand, whatever the rules say."""
+    from leaderboard.submission.standing import standing_of
+
+    unpack(path, path.with_suffix(""))
+    record, series = read_record(path.with_suffix("") / RECORD)
+    return standing_of([(RECORD.removeprefix("records/").removesuffix(".json"), record, series)], EXAMPLE, "r9", board)
+
+
+def test_a_damaged_record_of_the_board_is_passed_over(packed, board, tmp_path, caplog):
+    keep(packed, board, tmp_path, "still-frame", "r1", worsen=1)
+    next(board.rglob("*.json")).write_text("{")
+    assert broken(packed, board) == [] and "is no JSON" in caplog.text
+
+
+def test_what_went_through_the_papers_codec_can_be_submitted(board, tmp_path):
+    from leaderboard.protocol import Protocol
+    from leaderboard.scoring import ScoreRequest, score
+
+    truth, own = (drawn(tmp_path / f"{name}.mkv", 0, noise) for name, noise in (("truth", 0.0), ("own", 5.0)))
+    labels = {"method": {"id": "mine"}, "clip": {"dataset": "example", "id": "one"}}
+    for codec in ("lossless", "h264_q8"):
+        request = ScoreRequest(own, truth, protocol=Protocol(codec=codec), metrics=("psnr",), labels=labels)
+        score(request, tmp_path / f"{codec}.json")
+    entries = [Entry(tmp_path / f"{codec}.json", own) for codec in ("lossless", "h264_q8")]
+    out = pack_submission(tmp_path / "mine.zip", EXAMPLE | {"id": "mine"}, entries, "r1", "me")
+    assert broken(out, board) == []
+    both = [read_record(entry.record)[0] for entry in entries]
+    assert both[0]["metrics"]["psnr"]["value"] != both[1]["metrics"]["psnr"]["value"]
+    keep_truth = board / "measured/other/r1/example/one/self-full_frame-lossless-v1.json"
+    write_record(both[0] | {"inputs": both[0]["inputs"] | {"prediction": {
+        **both[0]["inputs"]["prediction"], "frame_md5": "0" * 32}}}, {}, keep_truth)  # fmt: skip
+    assert broken(out, board) == [], "the board's truth is the same file, whatever it went through"
+
+
 def test_what_was_measured_here_is_packed_from_where_it_lies(packed, board, tmp_path):
     keep(packed, board, tmp_path, "still-frame", "r1")
     with pytest.raises(ConfigError, match="submit from where"):
@@ -248,6 +313,8 @@ def test_what_was_measured_here_is_packed_from_where_it_lies(packed, board, tmp_
     found = list(measured_entries(board, tmp_path / "runs", "still-frame", "r1"))
     out = pack_submission(tmp_path / "own.zip", described("still-frame"), found, "r1", "me")
     assert broken(out, tmp_path / "elsewhere") == []
+    assert {rule for rule, _, _ in broken(out, board)} == {"duplicates"}
+    assert all(check.is_met for check in lint(out, board, is_own=True)), "it is no duplicate of itself"
     with pytest.raises(ConfigError, match="holds no record"):
         list(measured_entries(board, tmp_path / "runs", "pgstalker", "r1"))
 

@@ -14,6 +14,10 @@ from torch.nn import functional as F
 
 from pgstalker.models.layout import FEATURE, WIDTH
 
+DROPOUT = {"two-stage": 0.3, "end-to-end": 0.0}
+"""By audio_training: what landmarks teach would learn twenty seconds by heart; what pictures teach starts out fainter
+than the noise that dropping makes."""
+
 
 class GroupedLinear(nn.Module):
     """One linear layer per member: [M, B, in] -> [M, B, out]."""
@@ -36,7 +40,7 @@ class AudioEncoder(nn.Module):
     members networks share nothing but their input; forward returns every member's code [M, B, outputs].
     """
 
-    def __init__(self, channels: int, window: int, frames: int, outputs: int, members: int = 3, dropout: float = 0.3):
+    def __init__(self, channels: int, window: int, frames: int, outputs: int, members: int, dropout: float):
         super().__init__()
         self.members, self.frames = members, frames
         self.narrow = nn.Conv1d(members * channels, members * WIDTH, 3, 2, 1, groups=members)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from pgstalker.audio import create_features, voice_gate
 from pgstalker.audio.features import quiet_features
 from pgstalker.audio.gate import rested
-from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.audio_encoder import DROPOUT, AudioEncoder, neighbours
 from pgstalker.models.calibration import Calibration
 from pgstalker.models.mouth_code import MouthBasis
 
@@ -37,7 +37,12 @@ class Ear(nn.Module):
         self.attention_frames = TWO_STAGE_FRAMES if self.is_two_stage else frames
         self.members = TWO_STAGE_MEMBERS if self.is_two_stage else 1
         self.encoder = AudioEncoder(
-            self.features.channels, self.features.window, self.attention_frames, self.size, self.members
+            self.features.channels,
+            self.features.window,
+            self.attention_frames,
+            self.size,
+            self.members,
+            DROPOUT[audio_training],
         )
         self.calibration = Calibration(self.size)
         self.register_buffer("audio_statistics", torch.zeros(self.features.statistics_shape))

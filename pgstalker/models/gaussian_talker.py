@@ -14,7 +14,7 @@ from pgstalker.models.branches import TriPlane
 from pgstalker.models.cross_attention import CAMERA, CrossAttentionFusion
 from pgstalker.models.fusion import FUSIONS
 from pgstalker.models.head import HeadShape, Moment, TorsolessHead
-from pgstalker.models.layout import FACE_LOG_SCALE, FACE_POSITION_CM, FACE_ROTATION, HIDDEN
+from pgstalker.models.layout import FACE_LOG_SCALE, FACE_POSITION_CM, FACE_ROTATION, HIDDEN, POSE_LIMIT
 from pgstalker.rendering.types import Scene
 
 CODE, ATTENTION_FRAMES = 32, 8
@@ -90,7 +90,8 @@ class GaussianTalker(TorsolessHead):
 
     def view(self, camera_from_head: Tensor) -> Tensor:
         """The camera token's numbers [..., 12] of poses [..., 4, 4]."""
-        return (camera_from_head[..., :3, :].flatten(-2) - self.camera_mean) / self.camera_scale
+        away = (camera_from_head[..., :3, :].flatten(-2) - self.camera_mean) / self.camera_scale
+        return away.clamp(-POSE_LIMIT, POSE_LIMIT)
 
     def deformation(self, place: tuple[Tensor, ...], audio: Tensor, eyes: Tensor) -> Tensor:
         """[N, outputs] of the fusion's share of place, audio [A] and eyes [1 + CAMERA]."""

@@ -14,7 +14,7 @@ from pgstalker.audio.features import quiet_features
 from pgstalker.audio.gate import rested
 from pgstalker.audio.streaming import code_stream
 from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product
-from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.audio_encoder import DROPOUT, AudioEncoder, neighbours
 from pgstalker.models.branches import FaceBranch, MouthBranch, Moved
 from pgstalker.models.calibration import Calibration
 from pgstalker.models.config import TalkerConfig
@@ -99,7 +99,12 @@ class Talker(nn.Module):
         self.mouth = MouthBranch(counts["mouth"], config.fusion, audio, EYES)
         self.torso = TorsoBranch(counts["torso"])
         self.hearing = AudioEncoder(
-            self.features.channels, self.features.window, config.attention_frames, config.code_size, config.members
+            self.features.channels,
+            self.features.window,
+            config.attention_frames,
+            config.code_size,
+            config.members,
+            DROPOUT[config.audio_training],
         )
         self.calibration = Calibration(config.code_size)
         self.register_buffer("audio_statistics", torch.zeros(self.features.statistics_shape))

@@ -15,7 +15,6 @@ from pgstalker.types import Label
 SHARES = {"head": 0.6, "mouth": 0.2, "around": 0.2}
 """Of the rays: on the head, in the mouth's box, and in the head's box grown by AROUND of the picture's side."""
 AROUND = 0.06
-KEPT_BYTES = 1 << 29
 
 _IS_HEAD = np.isin(np.arange(256), HEAD_LABELS)
 _IS_FACE = np.isin(np.arange(256), [label for label in HEAD_LABELS if label != Label.HAIR])
@@ -41,7 +40,6 @@ class Batches:
     def __init__(self, data: TrainingData, device: torch.device):
         self.data, self.device, self.side = data, device, data.labels.shape[1]
         self.plate = (data.plate * 255 + 0.5).astype(np.uint8).reshape(-1, 3)
-        self._behind: dict[int, np.ndarray] = {}
 
     def scattered(self, frame: int, rays: int, rng: np.random.Generator) -> Batch:
         """Rays all over the head and round it."""
@@ -81,20 +79,11 @@ class Batches:
             frame,
             torch.from_numpy(pixel_centres(indices, self.side)).to(self.device),
             self._colours(target),
-            self._colours(self._torso(frame)[indices]),
+            self._colours(self.data.torso_background(frame).reshape(-1, 3)[indices]),
             torch.from_numpy(_IS_HEAD[labels]).to(self.device),
             torch.from_numpy(_IS_FACE[labels]).to(self.device),
             patch,
         )
-
-    def _torso(self, frame: int) -> np.ndarray:
-        """What is behind a frame's head, [H W, 3] uint8, kept while there is room."""
-        if frame in self._behind:
-            return self._behind[frame]
-        behind = self.data.torso_background(frame).reshape(-1, 3)
-        if len(self._behind) * behind.nbytes < KEPT_BYTES:
-            self._behind[frame] = behind
-        return behind
 
     def _colours(self, colours: np.ndarray) -> Tensor:
         return torch.from_numpy(colours).to(self.device).float() / 255

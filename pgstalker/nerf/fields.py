@@ -18,7 +18,10 @@ from pgstalker.nerf.grids import Grid, GridLayout
 WIDTH, DIRECTION, APPEARANCE = 64, 16, 4
 DENSITY_SHIFT, DENSITY_MOST = -1.0, 7.0
 """Of the logarithm of a density per cm: a new head is thin enough to see through."""
-PLANES = ((0, 1), (1, 2), (0, 2))
+PLANES = (slice(0, 2), slice(1, 3), slice(0, 3, 2))
+"""xy, yz, xz."""
+SAMPLES = 16
+"""Of a ray at most."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,6 @@ class TriPlaneHashField(_Field):
                                     └─────────────────────────┘
     """
 
-    extras = ("audio", "eyes", "uncertainty")
-
     def __init__(self, code: int, log2_rows: int = 14):
         super().__init__(36 + code + 1)
         self.planes = nn.ModuleList(Grid(GridLayout(2, 12, 1, 64, 512, log2_rows)) for _ in PLANES)
@@ -92,26 +93,27 @@ class TriPlaneHashField(_Field):
 
     def forward(self, x: Tensor, directions: Tensor, control: Control) -> Sampled:
         """x [N, 3] in [0, 1] of the box; directions [N, 16] harmonics."""
-        place = torch.cat([plane(x[:, list(pair)]) for plane, pair in zip(self.planes, PLANES, strict=True)], 1)
+        place = torch.cat([plane(x[:, axes]) for plane, axes in zip(self.planes, PLANES, strict=True)], 1)
         audio, eyes = self.attend_audio(place), torch.sigmoid(self.attend_eyes(place))
         known = torch.cat([place.to(audio), control.code * audio, control.eyes * eyes], 1)
         densities, colours = self.look(known, directions, control)
         if not self.training:
             return Sampled(densities, colours, place[:, :0])
-        doubt = nn.functional.softplus(self.doubt(place))
+        doubt = nn.functional.softplus(self.doubt(place.detach()))
         extras = torch.cat([torch.linalg.norm(audio.float(), dim=1, keepdim=True), eyes.float(), doubt.float()], 1)
         return Sampled(densities, colours, extras)
 
     def judge(self, errors: Tensor, extras: Tensor, is_face: Tensor, share: float) -> Tensor:
-        """From errors [R], rendered extras [R, 3] and which rays show the face [R]: doubtful rays count more, sound
-        moves nothing outside the face, nor what the eyes move. share of all steps: the terms grow with it."""
+        """From mean squared errors [R], rendered extras [R, 3] (length of the audio's attention, the eyes', doubt) and
+        which rays show the face [R]: doubtful rays count more, sound moves nothing outside the face, and eyes nothing
+        that sound moves. share of all steps: all that grows with it."""
         audio, eyes, doubt = extras.unbind(1)
         weights = torch.softmax(doubt.detach(), 0) * len(doubt)
         weights = (0.2 + 0.8 * (1 - share + share * weights)).clamp(0, 10)
-        spread = 1 + doubt
-        learns_doubt = (errors.detach() / (2 * spread**2) + torch.log(spread)).mean()
-        outside = (audio * ~is_face).mean()
-        return (errors * weights).mean() + 1e-4 * (learns_doubt + share * outside + (audio * eyes).mean())
+        spread, distance = 1 + doubt, torch.sqrt(3 * errors.detach())
+        learns_doubt = ((distance / (2 * spread**2) + torch.log(spread) ** 2 / 2) * is_face).mean()
+        outside, both = (audio * ~is_face).mean(), (audio.detach() * eyes / SAMPLES * is_face).mean()
+        return (errors * weights).mean() + share * (learns_doubt + 1e-4 * (outside + both))
 
 
 class AmbientField(_Field):
@@ -121,8 +123,6 @@ class AmbientField(_Field):
     code ──────────────┴─► network ──► tanh, 2 ──► plane ──► 32 ──┼─► density, 64 ──► colour
     eyes ─────────────────────────────────────────────────────────┘
     """
-
-    extras = ("ambient",)
 
     def __init__(self, code: int, log2_rows: int = 16, finest: int = 2048):
         super().__init__(32 + 32 + 1)

@@ -223,7 +223,7 @@ class NerfLearner:
 
     def finish(self) -> NerfTalker:
         """The talker with averaged weights."""
-        self.average.apply()
+        self.average.settle()
         return self.talker.eval()
 
     # ---- stop and go on

@@ -15,6 +15,9 @@ from torch import Tensor
 from pgstalker.nerf.occupancy import Occupancy
 from pgstalker.nerf.rays import Rays
 
+DEEPEST = 0.99
+"""Into a part of a ray: what rounds up would belong to the next."""
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -44,7 +47,7 @@ def march(rays: Rays, occupancy: Occupancy, cells: Tensor, step_cm: float, offse
     """Samples where `cells` (occupancy.occupied or .possible) says so, every step_cm through the box.
 
     offsets [R] in [0, 1): where in a step each ray's samples lie. A ray with more than `most` occupied steps takes
-    `most` of them, evenly, each of which then stands for a longer piece."""
+    `most` of them, one of each equal part, as far into it as the offset says; it then stands for a longer piece."""
     if rays.directions.device.type == "cpu":
         from pgstalker.nerf.marching_cpu import march_numba
 
@@ -73,15 +76,15 @@ def march_torch(rays: Rays, occupancy: Occupancy, cells: Tensor, step_cm: float,
         place = rays.origin[axis] + rays.directions[:, axis, None] * at - occupancy.low[axis]
         cell = cell * occupancy.cells + (place * scale).int().clamp_(0, occupancy.cells - 1)
     is_hit &= cells.view(-1)[cell.long()]
-    rank = is_hit.cumsum(1) - 1
-    total = rank[:, -1] + 1
-    of = total.clamp(min=most)[:, None]
-    slot = torch.div(rank * most, of, rounding_mode="floor")
-    is_kept = is_hit & (slot != torch.div((rank - 1) * most, of, rounding_mode="floor"))
-    ray, column = is_kept.nonzero(as_tuple=True)
+    total = is_hit.sum(1)
+    of, counts = total.clamp(min=most), total.clamp(max=most)
+    hits, before = at[is_hit], total.cumsum(0) - total
+    slots = torch.arange(most, device=at.device)
+    rank = ((slots + offsets[:, None].clamp(max=DEEPEST)) * of[:, None] / most).long()
+    is_there = slots < counts[:, None]
     chosen = at.new_zeros(len(rays), most)
-    chosen[ray, slot[ray, column]] = at[ray, column]
-    return Steps(chosen, total.clamp(max=most), step_cm * of[:, 0] / most)
+    chosen[is_there] = hits[(before[:, None] + rank)[is_there]]
+    return Steps(chosen, counts, step_cm * of / most)
 
 
 def march_reference(
@@ -97,7 +100,8 @@ def march_reference(
                 hits.append(float(at))
             at = near + (offset + round(float((at - near) / step_cm - offset)) + 1) * step_cm
         of = max(len(hits), most)
-        kept = [at for rank, at in enumerate(hits) if (rank * most) // of != ((rank - 1) * most) // of]
+        ranks = [int((slot + offset.clamp(max=DEEPEST)) * of / most) for slot in range(min(len(hits), most))]
+        kept = [hits[rank] for rank in ranks]
         result.append((kept, step_cm * of / most))
     return result
 

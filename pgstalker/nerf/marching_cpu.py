@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pgstalker.nerf import marching
 from pgstalker.nerf.marching import Steps, crossing
 from pgstalker.nerf.occupancy import Occupancy
 from pgstalker.nerf.rays import Rays
 from pgstalker.rendering.numba_runtime import careful_kernel, inlined
 
 f32 = np.float32
+DEEPEST = f32(marching.DEEPEST)
 
 
 @inlined
@@ -42,14 +44,13 @@ def _march(box, rays, spans, cells, step, chosen, counts):
             total += _is_hit(box, rays[i], at, cells)
             number += 1
         counts[i] = total
-        of, rank, last = max(total, most), 0, -1
+        of, rank, slot = max(total, most), 0, 0
         for n in range(number):
             at = near + (f32(n) + offset) * step
             if _is_hit(box, rays[i], at, cells):
-                slot = (rank * most) // of
-                if slot != last:
+                if slot < most and rank == np.int64((f32(slot) + min(offset, DEEPEST)) * f32(of) / f32(most)):
                     chosen[i, slot] = at
-                last = slot
+                    slot += 1
                 rank += 1
 
 

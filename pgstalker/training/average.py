@@ -25,9 +25,10 @@ class RunningAverage:
             else:
                 self.weights[name] = value.detach().clone()
 
-    def apply(self) -> None:
-        """Give the module the averaged weights."""
+    def settle(self) -> None:
+        """Give the module the averaged weights, and begin anew."""
         self.module.load_state_dict(self.weights, strict=False)
+        self.weights = {}
 
     def state(self) -> dict[str, Tensor]:
         """For a checkpoint: average/<parameter>."""

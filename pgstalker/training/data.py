@@ -26,7 +26,7 @@ MOUTH_HALF_WIDTH, MOUTH_HALF_HEIGHT = 0.5, 0.38
 RARE_EVERY = 5
 """Every so many steps a frame is drawn evenly over how far the mouth is open, or the eyes are shut."""
 BUCKETS = 8
-HELD_BYTES = 2 << 30
+HELD_BYTES, TORSO_BYTES = 2 << 30, 1 << 29
 
 
 @dataclass
@@ -87,8 +87,17 @@ class TrainingData:
         return (torch.from_numpy(self.pictures[frame]).to(device).permute(2, 0, 1).float() / 255).contiguous()
 
     def torso_background(self, frame: int) -> np.ndarray:
-        """The true torso over the plate, for torso=gt: [H, W, 3] uint8."""
-        return torso_over(self.plate, self.pictures[frame], self.labels[frame])
+        """The true torso over the plate, for torso=gt: [H, W, 3] uint8; kept while there is room."""
+        if frame in self._torsos:
+            return self._torsos[frame]
+        torso = torso_over(self.plate, self.pictures[frame], self.labels[frame])
+        if len(self._torsos) * torso.nbytes < TORSO_BYTES:
+            self._torsos[frame] = torso
+        return torso
+
+    @cached_property
+    def _torsos(self) -> dict[int, np.ndarray]:
+        return {}
 
     @cached_property
     def _usable(self) -> np.ndarray:

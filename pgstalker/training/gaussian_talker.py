@@ -24,6 +24,7 @@ DENSIFY_ROUNDS = 8
 THRESHOLD, FAINT, SHRINK = 1e-3, 0.005, 1.6
 LIPS, HEAD_ALPHA, PERCEPTUAL = 0.4, 0.4, 0.01
 LAST_RATE = 0.1
+AVERAGE_FROM = 0.6
 HEAD = (Label.FACE, Label.HAIR, Label.LIPS, Label.MOUTH, Label.EYES)
 
 
@@ -59,6 +60,10 @@ class GaussianTalkerLearner(Splatting):
 
     def faintest(self) -> float:
         return FAINT
+
+    def settling(self) -> tuple[str, float] | None:
+        since = (self.share - AVERAGE_FROM) * self.steps
+        return ("fine", since) if since >= 0 else None
 
     def rate(self, kind: str) -> float:
         return (LAST_RATE**2 if kind == "means" else LAST_RATE) ** self.share

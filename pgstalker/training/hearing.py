@@ -15,7 +15,7 @@ import torch
 
 from pgstalker.audio.features import AudioFeatures, quiet_features
 from pgstalker.measures import pearson
-from pgstalker.models.audio_encoder import AudioEncoder, neighbours
+from pgstalker.models.audio_encoder import DROPOUT, AudioEncoder, neighbours
 from pgstalker.models.calibration import CLOSING, Calibration
 
 FOLDS = 8
@@ -83,7 +83,8 @@ def train_hearing(
     usable = np.ones(frames, bool) if valid is None else valid
     closed = target[usable & (codes[:, 0] <= np.quantile(codes[usable, 0], QUIET_QUANTILE))].mean(0)
     pools = [pool[usable[pool]] for pool in _pools(frames, shape.members)]
-    encoder = AudioEncoder(features.channels, features.window, shape.attention_frames, codes.shape[1], len(pools))
+    sizes = features.channels, features.window, shape.attention_frames, codes.shape[1], len(pools)
+    encoder = AudioEncoder(*sizes, DROPOUT["two-stage"])
     optimizer = torch.optim.AdamW(encoder.parameters(), 2e-3, weight_decay=0.05)
     steps = min(epochs * frames // BATCH, MOST_STEPS)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

@@ -23,11 +23,12 @@ from pgstalker.presets import Preset, preset
 from pgstalker.rendering import Rendering, rasterize
 from pgstalker.rendering.types import Scene
 from pgstalker.training import checkpoint
+from pgstalker.training.average import RunningAverage
 from pgstalker.training.codes import TrainingCodes, taught
 from pgstalker.training.loop import StepReport
 from pgstalker.training.perceptual import load_lpips
 from pgstalker.training.session import Session
-from pgstalker.training.trainer import NETWORK_RATE, PLANE_RATE, POSITION_RATE_PX, RATES
+from pgstalker.training.trainer import AVERAGE_DECAY, NETWORK_RATE, PLANE_RATE, POSITION_RATE_PX, RATES
 from pgstalker.types import Label
 
 MakeCodes = Callable[[Ear, Session], TrainingCodes]
@@ -101,6 +102,7 @@ class Splatting(ABC):
         self.steps, self.seed, self.device = session.options.steps, session.options.seed, session.device
         self.optimizer = torch.optim.Adam(self._groups(), eps=1e-15, fused=True)
         self.density = self.density_control(session)
+        self.average = RunningAverage(model, AVERAGE_DECAY)
         self.watched = ""
         self.step_number = 0
         drive = session.data.drive
@@ -123,6 +125,10 @@ class Splatting(ABC):
     def faintest(self) -> float:
         """Opacity below which a Gaussian is dropped at this step."""
 
+    @abstractmethod
+    def settling(self) -> tuple[str, float] | None:
+        """The stage whose weights are averaged at this step, and for how many steps already; None where none are."""
+
     def opacities(self, name: str) -> Tensor:
         return self.model.clouds[name].opacities
 
@@ -135,6 +141,7 @@ class Splatting(ABC):
     def step(self) -> StepReport:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.step_number)
         torch.manual_seed(generator.initial_seed())  # dropout draws from the global generator
+        settling = self.settling()
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * self.rate(group["kind"])
         attempt = self.attempt(generator)
@@ -146,6 +153,11 @@ class Splatting(ABC):
         self.step_number += 1
         if attempt.watched is not None and self.step_number % self.density.every == 0:
             self._densify(attempt.watched[0], generator)
+        if settling is not None:
+            self.average.add(settling[1])
+            following = self.settling()
+            if following is None or following[0] != settling[0]:
+                self.average.settle()
         error = float(((attempt.image.detach() - attempt.target) ** 2).mean())
         count = sum(map(len, self.model.clouds.values()))
         return StepReport(attempt.stage, float(attempt.loss.detach()), -10 * math.log10(max(error, 1e-10)), count)
@@ -208,6 +220,8 @@ class Splatting(ABC):
     # ---- stop and go on
 
     def finish(self) -> TorsolessHead:
+        """The model with averaged weights."""
+        self.average.settle()
         return self.model.eval()
 
     def config(self) -> dict[str, Any]:
@@ -215,7 +229,7 @@ class Splatting(ABC):
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= checkpoint.optimizer_tensors(self.optimizer, self.model)
+        tensors |= self.average.state() | checkpoint.optimizer_tensors(self.optimizer, self.model)
         if self.watched:
             prefix = f"density/{self.watched}"
             tensors |= {f"{prefix}/{name}": getattr(self.density, name) for name in DENSITY_STATISTICS}
@@ -226,6 +240,7 @@ class Splatting(ABC):
     def restore(self, tensors: dict[str, Tensor], step: int) -> None:
         """Take up state() of a learner whose model has the same shape."""
         self.model.load_state_dict(checkpoint.under("model/", tensors))
+        self.average.restore(tensors, self.device)
         checkpoint.restore_optimizer(self.optimizer, self.model, tensors)
         for place, value in checkpoint.under("density/", tensors).items():
             self.watched, name = place.split("/")

@@ -29,13 +29,16 @@ STATIC_UNTIL = 0.06
 HAIR_UNTIL, HAIR_EVERY = 0.92, 7
 """Until then all but every seventh of the face's steps are blind to hair."""
 SHARPEN_FROM = {"face": 0.94, "mouth": 0.98, "fuse": 0.5}
-DENSITY_FROM, DENSITY_UNTIL = 0.01, {"face": 0.98, "mouth": 0.9}
+DENSITY_FROM, DENSITY_UNTIL, PAPER_DENSITY_UNTIL = 0.01, {"face": 0.88, "mouth": 0.9}, {"face": 0.98, "mouth": 0.9}
+"""The paper leaves the face 1,000 steps after its last division; a fiftieth of a short run is too few."""
 THRESHOLD = {"face": 5e-4, "mouth": 2e-4}
 FAINT, FAINTER = 0.05, 0.25
 DENSIFY_EVERY, SHRINK = 100, 1.6
 ALPHA, ATTENTION, MOTION = 1e-3, 1e-4, 1e-5
-FUSE_OPACITY = 0.02
-"""Of the opacities' rate: 1e-3 for 0.05."""
+FUSE_OPACITY, FUSE_COLOUR = 0.02, 0.18
+"""Of those rates: 1e-3 for 0.05; and 2.5e-3 of the first spherical harmonic, which is 7e-4 of a colour."""
+AVERAGE_FROM = {"mouth": 0.9, "face": 0.9, "fuse": 0.4}
+"""Of a stage: from then on its weights are averaged, and the next stage begins with the average."""
 LAST_POSITION_RATE, LAST_RATE = 0.01, 0.1
 MOUTH_SHARE = 0.15
 """Of the initial Gaussians: it fills the whole rectangle of the lips."""
@@ -70,6 +73,7 @@ class TalkingGaussianLearner(Splatting):
 
     def __init__(self, model: TalkingGaussian, session: Session, is_fresh: bool):
         super().__init__(model, session, is_fresh)
+        self.density_until = PAPER_DENSITY_UNTIL if session.options.preset == "paper" else DENSITY_UNTIL
         self.choice = FrameChoice(session)
         self.rectangles = lip_rectangles(session.data.landmarks, model.size)
         self.green = torch.tensor(GREEN, device=self.device)
@@ -90,13 +94,20 @@ class TalkingGaussianLearner(Splatting):
 
     def faintest(self) -> float:
         branch, share = self.place
-        return FAINT + FAINTER * min(share / DENSITY_UNTIL[branch], 1.0)
+        return FAINT + FAINTER * min(share / self.density_until[branch], 1.0)
 
     def rate(self, kind: str) -> float:
         branch, share = self.place
         if branch == "fuse":
-            return FUSE_OPACITY if kind == "opacity_logits" else 1.0
+            factors = {"opacity_logits": FUSE_OPACITY, "colors": FUSE_COLOUR * LAST_RATE**share}
+            return factors.get(kind, 1.0)
         return (LAST_POSITION_RATE if kind == "means" else LAST_RATE) ** share
+
+    def settling(self) -> tuple[str, float] | None:
+        branch, share = self.place
+        stage = {"mouth": MOUTH_UNTIL, "face": FACE_UNTIL - MOUTH_UNTIL, "fuse": 1 - FACE_UNTIL}[branch]
+        since = (share - AVERAGE_FROM[branch]) * stage * self.steps
+        return (branch, since) if since >= 0 else None
 
     def unwanted(self, name: str) -> Tensor:
         """What is too large, and what took on the colour behind it."""
@@ -113,7 +124,7 @@ class TalkingGaussianLearner(Splatting):
         self.density.threshold = THRESHOLD[branch]
         attempt = self._mouth if branch == "mouth" else self._face
         result = attempt(frame, share, generator)
-        if not DENSITY_FROM <= share < DENSITY_UNTIL[branch]:
+        if not DENSITY_FROM <= share < self.density_until[branch]:
             result.watched = None
         return result
 

@@ -204,7 +204,7 @@ class Trainer:
 
     def finish(self) -> Talker:
         """The talker with averaged weights."""
-        self.average.apply()
+        self.average.settle()
         return self.talker.eval()
 
     # ---- stop and go on

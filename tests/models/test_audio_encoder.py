@@ -13,7 +13,7 @@ CHANNELS, WINDOW, FRAMES, OUTPUTS, MEMBERS = 40, 20, 3, 6, 4
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    encoder = AudioEncoder(CHANNELS, WINDOW, FRAMES, OUTPUTS, MEMBERS)
+    encoder = AudioEncoder(CHANNELS, WINDOW, FRAMES, OUTPUTS, MEMBERS, 0.3)
     torch.nn.init.normal_(encoder.position)
     return encoder.eval()
 
@@ -44,7 +44,7 @@ def test_each_member_alone_says_the_same(encoder):
 
 @pytest.mark.parametrize("window", [17, 18, 20, 24])
 def test_members_of_any_window_can_be_kept(window):
-    encoder = AudioEncoder(5, window, 1, 2, 3).eval()
+    encoder = AudioEncoder(5, window, 1, 2, 3, 0.3).eval()
     x = torch.randn(4, 1, window, 5)
     torch.testing.assert_close(encoder.kept([1]).eval()(x)[0], encoder(x)[1], rtol=1e-5, atol=1e-6)
 

@@ -88,11 +88,20 @@ def test_er_nerf_judges_by_doubt_and_region():
     errors, is_face = torch.tensor([0.5, 0.1]), torch.tensor([True, False])
     extras = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     plain = field.judge(errors, extras, is_face, 0.0)
-    torch.testing.assert_close(plain, errors.mean() + 1e-4 * errors.mean() / 2)
+    torch.testing.assert_close(plain, errors.mean())
     loud = extras + torch.tensor([[0.0, 0, 0], [1.0, 0, 0]])
     assert field.judge(errors, loud, is_face, 1.0) > field.judge(errors, loud, is_face, 0.0)
     doubtful = extras + torch.tensor([[0.0, 0, 3.0], [0.0, 0, 0]])
     assert field.judge(errors, doubtful, is_face, 1.0) > plain * 1.2, "where it doubts, the error counts more"
+    doubt = torch.linspace(0, 2, 201)
+    best = [min(doubt.tolist(), key=lambda d: float(_doubt_loss(field, error, d))) for error in (0.01, 0.05, 0.2)]
+    assert 0.01 < best[0] < best[1] < best[2], "the larger the error, the larger the doubt that it learns"
+
+
+def _doubt_loss(field, error, doubt):
+    """What one ray of the face adds beside its error."""
+    extras = torch.tensor([[0.0, 0.0, doubt]])
+    return field.judge(torch.tensor([error]), extras, torch.tensor([True]), 1.0)
 
 
 def test_rad_nerf_keeps_sound_to_the_face():

@@ -73,7 +73,13 @@ def act(run: Run, performance: Performance, report: Report) -> dict[str, Any]:
             "stages": stages,
             "first_frame_ms": stages["end_to_end"]["first_frame_ms"],
             "peak_memory_mb": None,
-            "includes": ["networks", "drawing", "compositing", "uint8 on the host"],
+            "includes": [
+                "networks",
+                "drawing",
+                "compositing",
+                "uint8 on the host",
+                *(["reading the true torso"] if learnt.composite == "gt_torso" else []),
+            ],
         },
     }
 

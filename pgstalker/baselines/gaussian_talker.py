@@ -50,11 +50,14 @@ METHOD = Method(
         "face model",
         "the coarse stage is 15 % of the steps, one frame a step throughout; the repository takes 8,000 steps of one "
         "frame, then 10,000 of 32: as many frames would leave the coarse stage 2 %",
-        "rates are PGSTalker's, which suit short runs, falling to a tenth",
+        "rates are PGSTalker's, which suit short runs, falling to a tenth; the weights of the last two fifths are "
+        "averaged; every fifth frame is drawn evenly over how far the mouth is open or the eyes are shut",
+        "a small penalty on motion, as PGSTalker's; the camera's numbers are standardised and held within 2.5",
         "the head's mask is compared with what the Gaussians cover, in place of a saturated depth, and LPIPS of the "
         "mouth, where its weights are on the machine, stands for VGG features",
         "eye closure from landmarks, in place of an action unit of OpenFace",
-        "mel features and an audio encoder of our own with attention over 8 frames, in place of DeepSpeech",
+        "mel features and an audio encoder of our own with attention over 8 frames, in place of DeepSpeech; sound has noise added in "
+        "training",
         "the number of Gaussians is capped as PGSTalker's is",
     ),
     train=train,

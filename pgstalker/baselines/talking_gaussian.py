@@ -47,16 +47,22 @@ METHOD = Method(
         "from 16 to 39 cells; the repository's mouth levels run backwards from 64 to 58 cells, ours do not",
         "eye closure from landmarks drives the eyes, in place of six of OpenFace's action units",
         "mel features, and an audio encoder of our own with attention over 8 frames, one per branch, in place of "
-        "DeepSpeech or HuBERT",
+        "DeepSpeech or HuBERT; sound has noise added in training",
         "Gaussians start on the tracked face, in hair pixels and behind the lips, not at random in a cube: the presets "
         "are too short for that",
         "rates are PGSTalker's, which suit short runs; positions fall to a hundredth and the rest to a tenth within a "
-        "branch, without the step down that the repository's schedule makes when LPIPS sets in",
+        "branch, without the step down that the repository's schedule makes when LPIPS sets in; colours of the last "
+        "stage begin at the repository's rate and fall to a tenth",
+        "the last tenth of a branch's weights is averaged, and the last three fifths of both",
+        "but in the preset paper, density control ends at 88 % of the face's steps, where the paper leaves it 1,000 "
+        "steps of 50,000: a fiftieth of a short run is too few",
+        "PGSTalker's networks of two layers with a straight path beside them move a Gaussian at most 1.5 cm, where the "
+        "paper's reach 1 cm",
         "schedules are shares of the steps: 5/11 mouth, 5/11 face, 1/11 both, each branch still for its first 6 %",
         "the face's steps that are blind to hair are blind to the background behind it as well: in short runs the rim "
         "of the hair would not grow back",
-        "what is divided leaves a parent and a child, both 1.6 times smaller, of small ones too; the number of "
-        "Gaussians is capped as PGSTalker's is",
+        "what is divided leaves a parent and a child, both 1.6 times smaller, of small ones too; each of the "
+        "two clouds is capped as PGSTalker's one is",
         "the regions of attention are weighed by each Gaussian's share of the pixels, which is the gradient of the "
         "paper's extra picture of them without drawing it",
         "frames of a range of motion are picked from those that lie in it, or the nearest: the repository draws until "

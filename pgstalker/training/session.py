@@ -85,6 +85,8 @@ def train_method(
     ConfigError, AvatarError where something else stands in `out`.
     """
     method.check(request)
+    if request.frames_per_step not in (None, 1):
+        raise ConfigError(f"{method.id} draws one frame a step, not {request.frames_per_step}; leave that option out")
     check_place(out)
     subject = Subject.load(subject_folder)
     size = picture_size(request, PRESETS[request.preset].size, subject)
@@ -118,8 +120,10 @@ def train_method(
         learner, spent = build(session, None), 0.0
         loop.save(learner, path, asdict(session.options), time.monotonic() - started)
     loop.run(learner, path, asdict(session.options), progress, spent + time.monotonic() - started)
-    provenance = _provenance(session, spent + time.monotonic() - started)
-    save_model(out, method.id, learner.finish(), provenance)
+    provenance, model = _provenance(session, spent + time.monotonic() - started), learner.finish()
+    if counts := model.config.get("counts"):
+        provenance["gaussians"] = sum(counts.values())
+    save_model(out, method.id, model, provenance)
     path.unlink(missing_ok=True)
     sweep(path)
     return learner, provenance

@@ -56,8 +56,8 @@ METHOD = Method(
         "the head's mask is compared with what the Gaussians cover, in place of a saturated depth, and LPIPS of the "
         "mouth, where its weights are on the machine, stands for VGG features",
         "eye closure from landmarks, in place of an action unit of OpenFace",
-        "mel features and an audio encoder of our own with attention over 8 frames, in place of DeepSpeech; sound has noise added in "
-        "training",
+        "mel features and an audio encoder of our own with attention over 8 frames, in place of DeepSpeech; sound "
+        "has noise added in training",
         "the number of Gaussians is capped as PGSTalker's is",
     ),
     train=train,

@@ -85,8 +85,8 @@ METHOD = Method(
         "eye openness from landmarks in place of OpenFace's action units",
         "the torso is drawn too (torso=gt is the paper's way); head poses come of our own tracker, not of a licensed "
         "face model",
-        "the torso that is drawn follows its own tracked motion, in the board's rows too, where the NeRF methods' torsos "
-        "see the head's pose alone; another's sound is said over the motion of the subject's own clip",
+        "the torso that is drawn follows its own tracked motion, on the board too, where the NeRF methods' torsos see "
+        "the head's pose alone; another's sound is said over the motion of the subject's own clip",
         "the mouth's box counts three times; every fifth frame is drawn evenly over how far the mouth is open or the "
         "eyes are shut; codes have noise, and late in training are those that will be heard; weights are averaged",
         "on CUDA a step reduces the mean error of four frames, with as many steps; the other methods draw one",

@@ -11,7 +11,9 @@ coordinates are mixed into a row; tiled, a smaller grid repeats.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +60,8 @@ class Grid(nn.Module):
     cells: Tensor
     sides: Tensor
     starts: Tensor
+    strides: Tensor
+    primes: Tensor
 
     def __init__(self, layout: GridLayout):
         super().__init__()
@@ -66,8 +70,12 @@ class Grid(nn.Module):
         rows = layout.rows()
         starts = [0, *itertools.accumulate(rows)]
         self.table = nn.Parameter(torch.empty(layout.channels, starts[-1]).uniform_(-START, START))
-        for name, values in (("cells", layout.cells()), ("sides", layout.sides()), ("starts", starts[:-1])):
-            self.register_buffer(name, torch.tensor(values), persistent=False)
+        self.mask = (1 << layout.log2_rows) - 1
+        numbers: dict[str, Any] = {"cells": layout.cells(), "sides": layout.sides(), "starts": starts[:-1]}
+        numbers["strides"] = [[side**axis for axis in range(layout.dimensions)] for side in layout.sides()]
+        numbers["primes"] = [prime & self.mask for prime in PRIMES[: layout.dimensions]]  # of a row its low bits count
+        for name, values in numbers.items():
+            self.register_buffer(name, torch.tensor(values, dtype=torch.int32), persistent=False)
 
     @property
     def width(self) -> int:
@@ -82,26 +90,31 @@ class Grid(nn.Module):
 
 
 def read_reference(grid: Grid, x: Tensor) -> Tensor:
-    """Grid.forward in plain torch: any device and precision, differentiable in the tables and in x."""
+    """Grid.forward in plain torch: any device and precision, differentiable in the tables and in x.
+
+    All corners are read at once: on CUDA the number of operations is what costs."""
     place = x.to(grid.table).clamp(0, 1)[:, None, :] * grid.cells[:, None]
-    low = place.detach().floor().clamp(max=(grid.cells[:, None] - 1).to(place)).long()
+    low = place.detach().floor().clamp(max=(grid.cells[:, None] - 1).to(place)).int()
     share = place - low
-    features = grid.table.new_zeros(grid.layout.channels, *low.shape[:2])
-    for corner in itertools.product((0, 1), repeat=grid.layout.dimensions):
-        offset = torch.tensor(corner, device=low.device)
-        weight = torch.where(offset.bool(), share, 1 - share).prod(-1)
-        rows = _rows(grid, low + offset)
-        features = features + weight * grid.table.index_select(1, rows.view(-1)).view(-1, *rows.shape)
-    return features.permute(1, 2, 0).flatten(1)
+    shares = torch.stack([1 - share, share])
+    rows = _rows(grid, low)
+    weights = _over_corners(shares, torch.mul)
+    found = grid.table.index_select(1, rows.view(-1)).view(-1, *rows.shape)
+    return (weights * found).sum(1).permute(1, 2, 0).flatten(1)
 
 
-def _rows(grid: Grid, corner: Tensor) -> Tensor:
-    """Rows [N, L] of corners [N, L, D]."""
-    side = grid.sides.clamp(min=1)
-    wrapped = corner % side[:, None]
-    plain, mixed = torch.zeros_like(corner[..., 0]), torch.zeros_like(corner[..., 0])
-    for axis in reversed(range(grid.layout.dimensions)):
-        plain = plain * side + wrapped[..., axis]
-        mixed = mixed ^ (corner[..., axis] * PRIMES[axis])
-    mixed = mixed & ((1 << grid.layout.log2_rows) - 1)
-    return torch.where(grid.sides > 0, plain, mixed) + grid.starts
+def _over_corners(ends: Tensor, join: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """[2 ** D, N, L] from ends [2, N, L, D]: what a cell's two ends along each axis give together."""
+    joined = ends[..., 0]
+    for axis in range(1, ends.shape[-1]):
+        joined = join(joined[:, None], ends[None, ..., axis]).flatten(0, 1)
+    return joined
+
+
+def _rows(grid: Grid, low: Tensor) -> Tensor:
+    """Rows [2 ** D, N, L] int32 of the corners of the cells that begin at low [N, L, D]."""
+    corners = torch.stack([low, low + 1])
+    owned = sum(side > 0 for side in grid.layout.sides())  # the coarse levels; the finer ones are hashed
+    plain = _over_corners((corners[:, :, :owned] % grid.sides[:owned, None]) * grid.strides[:owned], torch.add)
+    mixed = _over_corners(corners[:, :, owned:] * grid.primes, torch.bitwise_xor) & grid.mask
+    return torch.cat([plain, mixed], 2) + grid.starts

@@ -57,7 +57,7 @@ def march(rays: Rays, occupancy: Occupancy, cells: Tensor, step_cm: float, offse
 
 def crossing(rays: Rays, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
     """(near [R], far [R]) cm along each ray where it is inside the box; far <= near where it misses."""
-    inverse = 1 / torch.where(rays.directions.abs() < 1e-9, rays.directions.new_tensor(1e-9), rays.directions)
+    inverse = 1 / torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
     a, b = (low - rays.origin) * inverse, (high - rays.origin) * inverse
     return torch.minimum(a, b).amax(1).clamp(min=0), torch.maximum(a, b).amin(1)
 

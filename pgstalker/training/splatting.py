@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -85,9 +86,13 @@ def codes_of(model: TorsolessHead, session: Session, make: MakeCodes = TrainingC
 
 def is_any(labels: Tensor, wanted: tuple[Label, ...]) -> Tensor:
     """[H, W] bool: where labels [H, W] uint8 are one of the wanted."""
-    table = torch.zeros(len(Label), dtype=torch.bool, device=labels.device)
-    table[list(wanted)] = True
-    return table[labels.int()]
+    return _table(wanted, labels.device)[labels.int()]
+
+
+@functools.cache
+def _table(wanted: tuple[Label, ...], device: torch.device) -> Tensor:
+    """[labels] bool, made once: on CUDA filling it would wait for the device at every step."""
+    return torch.tensor([label in wanted for label in range(len(Label))], device=device)
 
 
 class Splatting(ABC):

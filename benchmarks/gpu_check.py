@@ -33,7 +33,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("parity", "fidelity", "nerf", "bench")
-PARITY = ("tests/rendering/test_gsplat.py", "tests/models/test_playing_cuda.py", "tests/nerf/test_cuda.py")
+PARITY = (
+    "tests/rendering/test_gsplat.py",
+    "tests/models/test_playing_cuda.py",
+    "tests/nerf/test_cuda.py",
+    "tests/training/test_gaussian_methods_cuda.py",
+)
 NERF_STEPS, NERF_FRAMES = 3000, 100
 PART_BYTES = 15 << 20
 LIBRARY = "csrc.so"

@@ -16,7 +16,8 @@ from pgstalker.errors import AvatarError
 from pgstalker.gaussians.cloud import GaussianCloud
 from pgstalker.method import Composite, Performance
 from pgstalker.models.ear import Ear
-from pgstalker.rendering import render_uint8
+from pgstalker.rendering import rasterize, render_uint8
+from pgstalker.rendering.rasterizer import Options
 from pgstalker.rendering.types import Scene
 from pgstalker.types import Camera
 
@@ -96,7 +97,7 @@ class TorsolessHead(nn.Module, ABC):
 
     def render(self, performance: Performance) -> Iterator[np.ndarray]:
         """Frames uint8 [size, size, 3]: each layer over the ones behind it, the last over the true torso."""
-        device, size = self.plate.device, self.size
+        device = self.plate.device
         heard: dict[Ear, Tensor] = {}
         for ear in self.ears.values():
             if ear not in heard:
@@ -110,16 +111,26 @@ class TorsolessHead(nn.Module, ABC):
         for number, picture in enumerate(performance.torsos(plate)):
             with torch.no_grad():  # not around the yield: it would hold for whoever takes the frames
                 codes = {name: heard[ear][number] for name, ear in self.ears.items()}
-                for scene in self.layers(Moment(codes, eyes[number], poses[number]), still):
-                    picture = render_uint8(
-                        *scene,
-                        self.camera,
-                        size,
-                        size,
-                        camera_from_world=poses[number],
-                        background=torch.from_numpy(picture).to(device).permute(2, 0, 1),
-                    )
+                scenes = self.layers(Moment(codes, eyes[number], poses[number]), still)
+                composite = self.composite_on_device if device.type == "cuda" else self.composite
+                picture = composite(scenes, poses[number], picture)
             yield picture
+
+    def composite(self, scenes: list[Scene], camera_from_head: Tensor, picture: np.ndarray) -> np.ndarray:
+        """Scenes over a picture [H, W, 3] uint8, farthest first; each is rounded before the next is drawn."""
+        for scene in scenes:
+            behind = torch.from_numpy(picture).permute(2, 0, 1)
+            options: Options = {"camera_from_world": camera_from_head, "background": behind}
+            picture = render_uint8(*scene, self.camera, self.size, self.size, **options)
+        return picture
+
+    def composite_on_device(self, scenes: list[Scene], camera_from_head: Tensor, picture: np.ndarray) -> np.ndarray:
+        """composite() without leaving the device between scenes."""
+        image = torch.from_numpy(picture).to(self.plate.device).permute(2, 0, 1).float() / 255
+        for scene in scenes:
+            options: Options = {"camera_from_world": camera_from_head, "background": image}
+            image = rasterize(*scene, self.camera, self.size, self.size, **options).image
+        return (image.clamp(0, 1) * 255 + 0.5).to(torch.uint8).permute(1, 2, 0).contiguous().cpu().numpy()
 
 
 class HeadOnTorso:

@@ -45,6 +45,8 @@ def test_face_over_mouth_over_torso(subject):
             for name, ear in made.ears.items()
         }
         moment = Moment(heard, torch.as_tensor(performance.eyes[number : number + 1]).float(), pose)
+        with torch.no_grad():
+            on_device = made.composite_on_device(made.layers(moment, made.still()), pose, torso)
         image = torch.from_numpy(torso).permute(2, 0, 1) / 255
         for branch in ("mouth", "face"):
             with torch.no_grad():
@@ -54,6 +56,7 @@ def test_face_over_mouth_over_torso(subject):
         expected = (image.clamp(0, 1) * 255).permute(1, 2, 0).numpy()
         # colours are rounded to whole numbers behind the face and again at the end
         assert np.abs(picture - expected).max() <= 1.6
+        assert np.abs(on_device - expected).max() <= 0.6, "rounded once"
 
 
 def test_the_sound_moves_it(subject):

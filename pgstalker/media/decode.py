@@ -41,10 +41,8 @@ def read_frames(
     info = probe(path)
     video = info.require_video()
     width, height = size or (crop[2:] if crop else (video.width, video.height))
-    filters = video_filters(video, size=(width, height), fps=fps, crop=crop, scale_flags=scale_flags)
+    filters = video_filters(video, size=(width, height), fps=fps, crop=crop, scale_flags=scale_flags, start=start)
     filters.append("format=gray" if gray else "format=rgb24")
-    if start:
-        filters.append(f"trim=start_frame={start}")
     arguments = [*ffmpeg.INPUT_OPTIONS, "-i", ffmpeg.url(path), "-map", "0:V:0", "-vf", ",".join(filters)]
     arguments += ["-vsync", "passthrough", "-f", "rawvideo"]
     if count is not None:
@@ -59,11 +57,14 @@ def video_filters(
     fps: float | None,
     crop: tuple[int, int, int, int] | None,
     scale_flags: str,
+    start: int = 0,
 ) -> list[str]:
     """ffmpeg's filters for what read_frames describes. Turning the picture upright is ffmpeg's own first step."""
     filters = []
     if fps is not None:
         filters.append(f"fps={fps}:start_time=0")
+    if start:
+        filters.append(f"trim=start_frame={start}")
     if not video.has_square_pixels:
         filters += [f"scale={video.width}:{video.height}", "setsar=1"]
     if crop is not None:

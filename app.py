@@ -1,4 +1,6 @@
-"""Start the page: python app.py [--host 127.0.0.1] [--port 7860] [--device auto] [--auth user:password]"""
+"""Start the page: python app.py [--host 127.0.0.1] [--port 7860] [--device auto] [--auth NAME:PASSWORD] [--mcp]
+
+README.md says what each switch is for."""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ def main() -> int:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--avatars", type=Path, default=Path("avatars"), help="folder with your own avatars")
     parser.add_argument("--jobs", type=Path, default=Path("jobs"), help="folder where new avatars are made")
-    parser.add_argument("--auth", type=_pair, metavar="USER:PASSWORD", help="ask visitors for these")
+    parser.add_argument("--auth", type=_pair, metavar="NAME:PASSWORD", help="ask visitors for both")
+    parser.add_argument("--contact", default="", metavar="ADDRESS", help="whom to tell of a video, for the page's foot")
     parser.add_argument("--mcp", action="store_true", help="let language models call the endpoints too")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -36,7 +39,7 @@ def main() -> int:
 def _pair(text: str) -> tuple[str, str]:
     user, colon, password = text.partition(":")
     if not (user and colon and password):
-        raise argparse.ArgumentTypeError("give it as user:password")
+        raise argparse.ArgumentTypeError("give it as NAME:PASSWORD")
     return user, password
 
 

@@ -13,11 +13,13 @@ from typing import Any, get_args
 import gradio as gr
 
 from hub import messages
+from hub.equipment import can_judge
 from hub.judging import SWITCHES, check_files, judge
 from hub.results import Results
 from hub.tabs.create import Speaker, wishes
 from leaderboard.metrics import discover
 from leaderboard.protocol import Codec, Composite, Setting
+from pgstalker.errors import EnvironmentMissing
 
 PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
 
@@ -29,6 +31,7 @@ class Endpoints:
         self.speaker, self.results = speaker, results
         self._kept: tempfile.TemporaryDirectory | None = None
 
+    @messages.handler
     def generate(self, avatar, audio, consent, seed, pose, size, label, progress=PROGRESS) -> tuple[str, dict]:
         """Let an avatar say a sound file. Returns the mp4 and the receipt.
 
@@ -43,12 +46,11 @@ class Endpoints:
             job.video.rename(video)
             self._kept = folder  # until then Gradio has long copied the last one
             return str(video), job.receipt
-        except Exception as problem:  # noqa: BLE001 - a caller gets a line and the log gets the rest
-            raise messages.error(problem) from None
         finally:
             if job is not None:
                 job.close()
 
+    @messages.handler
     def validate_score(self, prediction, truth, audio, *rest) -> list[dict]:
         wrong = check_files(prediction, truth, audio)
         if not prediction:
@@ -57,17 +59,18 @@ class Endpoints:
         checks = [gr.validate(name not in wrong, messages.sentence(wrong.get(name, ""))) for name in names]
         return checks + [gr.validate(True, "")] * len(rest)
 
+    @messages.handler
     def score(self, prediction, truth, audio, setting, composite, codec, metrics, allow) -> dict:
         """Judge a video, against the truth where there is one. Returns the record (pgstalker-eval/1).
 
         setting: empty for self with a truth, else cross. metrics: all where none are named."""
-        try:
-            files = {"prediction": prediction, "truth": truth, "audio": audio}
-            protocol = {"setting": setting, "composite": composite, "codec": codec}
-            return judge(files, protocol, dict.fromkeys(allow or [], True), tuple(metrics or ())).record
-        except Exception as problem:  # noqa: BLE001 - a caller gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        if not can_judge():
+            raise EnvironmentMissing(messages.NO_JUDGE)
+        files = {"prediction": prediction, "truth": truth, "audio": audio}
+        protocol = {"setting": setting, "composite": composite, "codec": codec}
+        return judge(files, protocol, dict.fromkeys(allow or [], True), tuple(metrics or ())).record
 
+    @messages.handler
     def leaderboard(self, dataset: str = "", setting: str = "", search: str = "") -> dict[str, Any]:
         """Rows of the compiled board with the declarations of their figures and protocols; printed figures apart."""
         results = self.results

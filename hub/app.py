@@ -54,6 +54,8 @@ class Services:
     max_seconds: float = MAX_AUDIO_S
     studio: Studio | None = None
     live: Live = field(default_factory=Live)
+    contact: str = ""
+    """Of whoever runs this page, for people who find themselves in a video."""
 
 
 def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
@@ -69,7 +71,7 @@ def build(services: Services, max_waiting: int = MAX_WAITING) -> gr.Blocks:
             for tab, title in TABS.items():
                 with gr.Tab(title, id=tab, elem_id=f"tab-{tab}") as places[tab]:
                     parts[tab] = _fill(tab, services, page, places[tab])
-        gr.HTML(messages.footer(), padding=False)
+        gr.HTML(messages.footer(services.contact), padding=False)
         _connect(page, parts, tabs)
         api.build(parts["demo"].speaker, services.results)
         for tab, place in places.items():
@@ -92,7 +94,7 @@ def _fill(tab: str, services: Services, page: gr.Blocks, place: gr.Tab):
     if tab == "submit":
         evaluate.build(services.results)
     elif tab == "about":
-        about.build(services.results)
+        about.build(services.results, services.studio)
     return None
 
 
@@ -109,6 +111,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], tabs: gr.Tabs) -> None:
     )  # fmt: skip
 
 
+@messages.handler
 def opening_tab(request: gr.Request):
     """The tab that the address asks for, where there is such a one."""
     wanted = request.query_params.get("tab")
@@ -139,15 +142,17 @@ def launch(
 
 
 def serve(
-    host: str, port: int, device: str, avatars: Path, jobs: Path, auth: Auth | None = None, mcp: bool = False
-) -> None:
+    host: str, port: int, device: str, avatars: Path, jobs: Path, *, auth: Auth | None = None, mcp: bool = False,
+    contact: str = "",
+) -> None:  # fmt: skip
     """Open the page and keep it open; the first avatar is made ready while the visitor reads.
 
     Raises EnvironmentMissing where ffmpeg is not installed or the port is taken."""
     preflight.check(tracking=False)
     worker = WorkerSettings(jobs, device, shelf=avatars if host in THIS_MACHINE else None)
-    services = Services(Gallery(SAMPLE_DATA, avatars, choose_device(device)), studio=open_studio(worker))
-    threading.Thread(target=warm_up, args=(services.gallery,), daemon=True).start()
+    gallery = Gallery(SAMPLE_DATA, avatars, choose_device(device))
+    services = Services(gallery, studio=open_studio(worker), contact=contact)
+    threading.Thread(target=warm_up, args=(gallery,), daemon=True).start()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info("open http://%s:%d (stop with Ctrl+C)", host, port)
     launch(build(services), host, port, live=services.live, auth=auth, mcp=mcp)

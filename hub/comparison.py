@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hub.results import Clip, Results
+from leaderboard.board.compiled import title_of
 from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import Figure, cells
 from leaderboard.records import read_record
@@ -102,11 +103,10 @@ class Comparison:
         return sorted((key for key in known if key in places), key=lambda key: (key not in both, places[key]))
 
     def _curve(self, key: str) -> dict[str, Any]:
-        _, figure, region = cells()[key]
+        _, figure, _ = cells()[key]
         stride = self.a.strides.get(key) or self.b.strides.get(key) or 1
-        title = figure.id.upper() if region == "full" else f"{figure.id.upper()}, {region}"
         return {
-            "title": title.replace("_", " "), "unit": figure.unit, "stride": stride,
+            "title": title_of(key), "unit": figure.unit, "stride": stride,
             "a": _numbers(self.a.series.get(key)), "b": _numbers(self.b.series.get(key)),
         }  # fmt: skip
 

@@ -6,16 +6,18 @@ import base64
 import html
 from pathlib import Path
 
-from hub.jobs import JobView, Progress
+from hub.jobs import Expected, JobView, Progress
 from hub.messages import duration, status
 from pgstalker.media.limits import MAX_UPLOAD_BYTES, MAX_VIDEO_S
+from pgstalker.tracking.quality import GOOD_SECONDS, MIN_SECONDS
 
 TITLE = "New avatar from a video"
 PITCH = "Half a minute of one person talking to the camera is enough. It learns on this machine while you watch."
-WANTED = (
-    f"One face, well lit, camera fixed, with sound. 30 seconds are good, 5 the least; at most {MAX_VIDEO_S // 60} "
-    f"minutes and {MAX_UPLOAD_BYTES >> 20} MB."
+LENGTH = (
+    f"{GOOD_SECONDS:.0f} seconds or more is best; {MIN_SECONDS:.0f} seconds is the least, {MAX_VIDEO_S // 60} minutes "
+    "the most."
 )
+WANTED = f"One face, well lit, camera fixed, with sound, at most {MAX_UPLOAD_BYTES >> 20} MB. {LENGTH}"
 CONSENT = "This is me, or somebody who agreed to have an avatar made of this video."
 NEEDS_VIDEO = "There is no video yet: choose a file, record one, or take the sample clip."
 NEEDS_CONSENT = "Please confirm that the person agreed: tick the box above the button."
@@ -50,10 +52,13 @@ MARKS = {"good": "✓", "fair": "!", "bad": "✕"}
 TONES = {"good": "good", "fair": "could be better", "bad": "does not do"}
 
 
-def privacy(hours: float) -> str:
+def privacy(hours: float, shelf: Path | None) -> str:
+    """hours: how long what a job left is kept; shelf: the folder that finished avatars are put into to stay."""
+    stays = f" The finished avatar stays in the folder {shelf} until somebody deletes it there." if shelf else ""
     return (
-        "Your video stays on the machine that serves this page. It is deleted when the avatar is done, "
-        f"and everything else of the job {hours:g} hours after its end."
+        "Your video stays on the machine that serves this page: the upload for about an hour, the copy that the avatar "
+        f"learns from until the avatar is done, and all that is left of the job for {hours:g} hours after its end."
+        f"{stays}"
     )
 
 
@@ -74,9 +79,13 @@ def _finding(topic: str, value: str, verdict: str, remedy: str) -> str:
     )
 
 
-def expectation(seconds: float | None) -> str:
+def expectation(expected: Expected | None) -> str:
     """Before anybody starts."""
-    return "" if seconds is None else f"About {duration(seconds)} on this machine, judged by the last one."
+    if expected is None:
+        return ""
+    elsewhere = "on two cores; this machine has made none yet"
+    judged = "on this machine, judged by the last one" if expected.is_here else elsewhere
+    return f"About {duration(expected.seconds)} {judged}."
 
 
 def refusal(sentence: str) -> str:

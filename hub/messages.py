@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import html
+import inspect
 import logging
 import re
 import secrets
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from hub.jobs import Sitter, Update
 from pgstalker.errors import PgsError
+from pgstalker.presets import PRESETS
 
 log = logging.getLogger(__name__)
 
@@ -21,24 +26,33 @@ CONSENT = "I may use this voice, and I will tell viewers that the video is gener
 NEEDS_AUDIO = "There is no sound yet: choose a file, record one, or take the sample voice."
 NEEDS_CONSENT = "Please confirm that you may use this voice: tick the box above the button."
 STOPPED = "Stopped. Nothing was kept."
-READY = "Ready. Play the sample, or give a voice and press Generate."
-READY_WITHOUT_SAMPLE = "Ready. Give a voice and press Generate."
-NO_AVATAR = "No avatar yet. Make one with the two commands below, then start this page again."
-OWN_AVATAR = """A portrait video of 20 seconds or more, one person, facing the camera, is enough. In a terminal:
-
-```bash
-python -m pgstalker prepare portrait.mp4 --out subjects/me
-python -m pgstalker train subjects/me --out avatars/me
-```
-
-Start this page again and the avatar stands in the list. Film yourself, or somebody who agreed to it."""
-PRIVACY = "Everything happens on the machine that serves this page. Sounds and videos are deleted after about an hour."
-HOW_TO_READ = """<div class="pgs-note"><p><b>Measured here</b> by one program, on files, under the protocol that each
-row names; rows of different protocols, datasets or devices do not compare.</p><p><mark
-class="pgs-best">Best</mark> and <mark class="pgs-second">second</mark> are marked within a dataset,
-protocol and picture size; methods whose difference could be chance share a place. An empty cell was
-not measured and counts for nothing.</p><p><b>Click a row</b> for its clips, their 95 % intervals,
-where it comes from, and a video.</p></div>"""
+READY = "Ready. Play the sample; or give a voice, tick the box and press Generate."
+READY_WITHOUT_SAMPLE = "Ready. Give a voice, tick the box and press Generate."
+NO_AVATAR = (
+    "There is no such avatar here: choose one from the list, or make one, below or in a terminal "
+    "(python -m pgstalker train … --out avatars/me), and load this page again."
+)
+PRIVACY = (
+    "Everything happens on the machine that serves this page. The sounds that you give here, and the videos that are "
+    "made of them, are deleted after about an hour."
+)
+HOW_TO_READ = """<div class="pgs-note"><p><b>Measured here</b> by one program, on files. Rows compare where they share
+dataset, protocol and picture size: a head drawn over true pictures of the torso stands many dB above a
+whole frame, so read <b>beside the head</b> first. Figures of the picture compare across devices, speeds
+on one device only.</p><p><mark class="pgs-best">Best</mark> and <mark class="pgs-second">second</mark>
+are marked among the rows that compare; methods whose difference could be chance share a place. An empty
+cell was not measured and counts for nothing.</p><p><b>The truth is a row too</b>, to show what a figure
+can tell: re-encoded, one frame late, and as “Truth, other sound”: true pictures under somebody else's
+voice, where figures of the picture are perfect and those of sync should fall to nothing.</p><p><b>Click
+a row</b> for its clips, their 95 % intervals, where it comes from, and a video.</p></div>"""
+RANK = "mean of the ranks in fidelity, lips and sync among the rows that compare; 1 is the best, and ties share a place"
+BESIDE = "what is shown around the drawn head; rows compare only where this is the same"
+FRONT = """Dotted: nobody there is better in both. Lines hold only rows that compare: one dataset, one thing beside the
+head, one size and one device. Circles are Gaussians, squares NeRFs; what copies true frames has no speed."""
+NO_JUDGE = (
+    "This server plays avatars but cannot judge videos: the libraries that measure are not installed. Whoever runs it "
+    "can say `make .venv/.installed`, or `pip install -r requirements.txt`, and start it again."
+)
 NO_RESULTS = "No compiled results. Run `python -m leaderboard regenerate`"
 NO_MATCH = "No runs match. Clear the filters to see all."
 REPORTED = """Figures as papers print them, with the paper they stand in. Their protocols differ silently, by up to
@@ -100,6 +114,25 @@ def error(problem: Exception) -> gr.Error:
     )
 
 
+def handler(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What the page calls: whatever goes wrong in it reaches the visitor as `error` puts it, never as a bare "Error".
+
+    Generators are not for it: they have something to put back first, and raise `error` themselves."""
+    assert not inspect.isgeneratorfunction(function)
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except gr.Error:
+            raise
+        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
+            raise error(problem) from None
+
+    called.is_handler = True  # type: ignore[attr-defined]
+    return called
+
+
 def sentence(problem: Exception) -> str:
     """The problem as one line that ends; a file's name at its start is left as it is."""
     text = " ".join(str(problem).split())
@@ -156,7 +189,10 @@ def receipt_table(receipt: dict) -> str:
 def card(sitter: Sitter) -> str:
     """Who it is: quality badge, what it learned from, licence."""
     facts = " · ".join(html.escape(fact) for fact in sitter.facts)
-    badge = f'<span class="pgs-quality">{html.escape(sitter.quality)}</span>' if sitter.quality else ""
+    known = PRESETS.get(sitter.quality)
+    meaning = f"trained with the preset {sitter.quality}: {known.steps:,} steps" if known else "how it was trained"
+    quality = f"{html.escape(sitter.quality)} training"
+    badge = f'<span class="pgs-quality" title="{html.escape(meaning)}">{quality}</span>' if sitter.quality else ""
     note = f"<p>{html.escape(sitter.note)}</p>" if sitter.note else ""
     licence = f" · {html.escape(sitter.licence)}" if sitter.licence else ""
     return (
@@ -173,11 +209,15 @@ def live_video(address: str) -> str:
     )
 
 
-def footer() -> str:
+def footer(contact: str) -> str:
+    """contact: an address of mail or of a page; "whoever runs this page" where none is given."""
+    who = html.escape(contact, quote=True) or "whoever runs this page"
+    if contact.startswith(("https://", "http://")) or "@" in contact:
+        who = f'<a href="{who if contact.startswith("http") else f"mailto:{who}"}">{who}</a>'
     return (
         '<footer class="pgs-footer"><span>Apache-2.0 · sample people do not exist, CC0 · '
         "method: <cite>PGSTalker</cite>, arXiv 2509.16922</span><span>Seen a video of yourself that you did not agree "
-        "to? Tell whoever runs this page: its label and credentials say that it was generated.</span></footer>"
+        f"to? Tell {who}: its label and credentials say that it was generated.</span></footer>"
     )
 
 

@@ -5,42 +5,47 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hub.results import Results, label
+from hub.results import ANCHORS, Results, label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 INK, GRID = "#8a857d", "rgba(138,133,125,.25)"
-KINDS = {"gaussians": "#26948b", "nerf": "#c2703d", "floor": "#9a948b", "oracle": "#9a948b", "reference": "#9a948b"}
-OTHER = "#7460a8"
+SYMBOLS = {"gaussians": "circle", "nerf": "square"}
 COLOURS = ["#26948b", "#c2703d", "#7460a8", "#c4a13a", "#4f7fb0", "#b0576b", "#6f8f4e"]
 HEIGHT = 420
 
 
 def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go.Figure | None:
-    """Frames per second drawn (logarithmic) against one figure, a line along the best of both; None without points."""
+    """Frames per second drawn (logarithmic) against one figure, with a line along the best of both through each set of
+    rows that compare; None without points. What only copies true frames (floors, oracles, the truth) has no speed."""
     import plotly.graph_objects as go
 
     about = results.metrics.get(metric)
-    points = [(row, (row.get("speed") or {}).get("render_fps"), row["values"].get(metric)) for row in rows]
-    points = [(row, fps, value) for row, fps, value in points if fps and value is not None]
-    if about is None or not points:
+    sets: dict[tuple, list[tuple[dict, float, float]]] = {}
+    for row in rows:
+        fps, value = (row.get("speed") or {}).get("render_fps"), row["values"].get(metric)
+        if row["kind"] not in ANCHORS and fps and value is not None:
+            key = row["dataset"], results.beside(row), row["size"], row["device"]
+            sets.setdefault(key, []).append((row, fps, value))
+    if about is None or not sets:
         return None
     figure = go.Figure()
-    for kind in dict.fromkeys(row["kind"] for row, *_ in points):
-        own = [(row, fps, value) for row, fps, value in points if row["kind"] == kind]
-        names = [label(row) for row, *_ in own]
+    for number, (key, points) in enumerate(sorted(sets.items(), key=lambda each: str(each[0]))):
+        name, colour = f"{key[0]}, {key[1]}, {key[2]} px", COLOURS[number % len(COLOURS)]
         figure.add_scatter(
-            x=[fps for _, fps, _ in own], y=[value for *_, value in own], text=names, mode="markers", name=kind,
-            marker={"size": 11, "color": KINDS.get(kind, OTHER)},
-            customdata=[f"{row['dataset']}, {row['device']}" for row, *_ in own],
+            x=[fps for _, fps, _ in points], y=[value for *_, value in points], text=[label(row) for row, *_ in points],
+            mode="markers+text", textposition="top center", cliponaxis=False, name=name, legendgroup=name,
+            marker={"size": 11, "color": colour, "symbol": [SYMBOLS.get(row["kind"], "diamond") for row, *_ in points]},
+            customdata=[f"{key[0]}, {row['kind']}, {key[3]}" for row, *_ in points],
             hovertemplate="<b>%{text}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata}<extra></extra>",
         )  # fmt: skip
-    front = frontier([(fps, value) for _, fps, value in points], about)
-    figure.add_scatter(
-        x=[fps for fps, _ in front], y=[value for _, value in front], mode="lines", name="nobody better in both",
-        line={"color": INK, "dash": "dot", "width": 1.5}, hoverinfo="skip",
-    )  # fmt: skip
+        front = frontier([(fps, value) for _, fps, value in points], about)
+        figure.add_scatter(
+            x=[fps for fps, _ in front], y=[value for _, value in front], mode="lines", legendgroup=name,
+            name="nobody there better in both", showlegend=False,
+            line={"color": colour, "dash": "dot", "width": 1.5}, hoverinfo="skip",
+        )  # fmt: skip
     figure.update_xaxes(type="log", title="frames/s drawn")
     figure.update_yaxes(title=f"{about['title']} {about['unit']}".strip())
     return quiet(figure)
@@ -66,7 +71,8 @@ def experiment(results: Results, entry: dict) -> go.Figure | None:
     if not entry.get("plot") or not (path := results.inside(entry["plot"])).is_file():
         return None
     content = json.loads(path.read_text("utf-8"))
-    return quiet(go.Figure(data=content.get("data"), layout=content.get("layout")))
+    figure = quiet(go.Figure(data=content.get("data"), layout=content.get("layout")))
+    return figure.update_layout(title=None)  # it stands above the plot already
 
 
 def quiet(figure: go.Figure) -> go.Figure:
@@ -74,7 +80,7 @@ def quiet(figure: go.Figure) -> go.Figure:
     figure.update_layout(
         template="none", paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", height=HEIGHT,
         font={"color": INK, "family": "system-ui, sans-serif", "size": 13}, autosize=True, colorway=COLOURS,
-        margin={"l": 60, "r": 20, "t": 40, "b": 50}, legend={"orientation": "h", "y": 1.12},
+        margin={"l": 60, "r": 60, "t": 40, "b": 50}, legend={"orientation": "h", "y": 1.12},
     )  # fmt: skip
     figure.update_xaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, automargin=True)
     figure.update_yaxes(gridcolor=GRID, linecolor=GRID, zeroline=False, automargin=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaderboard.board.reported import reported
 from leaderboard.places import RESULTS
+from leaderboard.report.tables import composite_of
 from pgstalker.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ OURS, ANCHORS = "pgstalker", ("floor", "oracle", "reference")
 ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
 NAMES = ("Method", "Dataset", "Protocol", "Device", "Source")
 """What tells one row from all others: the first two stand first in a table, the others last."""
+BESIDE = "Beside the head"
 MADE = {"Size": "size", "Preset": "preset", "Kind": "kind"}
 GROUPS = {"fidelity": "Fidelity", "lip": "Lips", "sync": "Sync", None: "Other"}
 FIRST = ("psnr", "ssim", "lpips", "lmd", "sync_confidence", "sync_distance")
@@ -87,6 +89,10 @@ class Results:
             and all(word in " ".join(self.names(row)).lower() for word in words)
         ]
 
+    def beside(self, row: Row) -> str:
+        """What its protocol shows around the drawn head, in words; "unknown" for a protocol that is not declared."""
+        return composite_of({"protocols": self.protocols}, row)
+
     def names(self, row: Row) -> tuple[str, ...]:
         return (label(row), *(str(row[name.lower()]) for name in NAMES[1:]))
 
@@ -107,8 +113,8 @@ class Results:
         return found
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
-        """One line per row: method and dataset, rank, clips scored, figures as numbers (None where none is, columns
-        without any left out), then the other NAMES and how it was made."""
+        """One line per row: method, dataset, what is beside the head, rank, clips scored, figures as numbers (None
+        where none is, columns without any left out), then the other NAMES and how it was made."""
         import pandas as pd
 
         columns = self.columns(sets)
@@ -118,9 +124,10 @@ class Results:
             scored = sum(clip["record"] is not None for clip in row["clips"])
             figures = (number(row, place) for place in columns.values())
             lines.append(
-                [*names[:2], row.get("overall"), scored, *figures, *names[2:], *(row.get(key) for key in MADE.values())]
+                [*names[:2], self.beside(row), row.get("overall"), scored, *figures, *names[2:]]
+                + [row.get(key) for key in MADE.values()]
             )
-        table = pd.DataFrame(lines, columns=[*NAMES[:2], "Rank", "Clips", *columns, *NAMES[2:], *MADE])
+        table = pd.DataFrame(lines, columns=[*NAMES[:2], BESIDE, "Rank", "Clips", *columns, *NAMES[2:], *MADE])
         empty = [title for title in [*columns, *MADE] if table[title].isna().all()]
         return table.drop(columns=empty)
 

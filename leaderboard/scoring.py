@@ -70,6 +70,11 @@ class ScoreRequest:
     """What the caller knows: method, clip, speed, operator, notes; written into the record as they are."""
 
 
+def check_installed() -> None:
+    """Raises EnvironmentMissing where only what plays avatars is installed."""
+    check_python("judging a video", "torch", "mediapipe")
+
+
 def score(
     request: ScoreRequest,
     out: Path | None = None,
@@ -86,7 +91,7 @@ def score(
 
     started, clock = datetime.now(UTC), time.perf_counter()
     chosen = choose_metrics(request.metrics)
-    check_python("judging a video", "torch", "mediapipe")
+    check_installed()
     device = choose_device(request.device)
     with tempfile.TemporaryDirectory(prefix="pgstalker-score-") as scratch, ExitStack() as resources:
         scene = _survey(request, chosen, Path(scratch), progress, observer)

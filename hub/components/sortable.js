@@ -1,4 +1,4 @@
-// A table that sorts on its numbers when a head is pressed, and tells which line was chosen. Keyboard: Tab, Enter.
+// A table that sorts on its numbers when a head is pressed, and tells which line was chosen. Keyboard: Tab, Enter or Space.
 const order = {column: null, sign: 1};
 
 function sort() {
@@ -29,13 +29,16 @@ element.addEventListener("click", (event) => {
   choose(event.target.closest("tbody tr[data-line]"));
 });
 element.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") choose(event.target.closest("tbody tr[data-line]"));
+  const row = event.target.closest("tbody tr[data-line]");
+  if (!row || (event.key !== "Enter" && event.key !== " ")) return;
+  event.preventDefault();  // or the space bar would scroll
+  choose(row);
 });
 
 function choose(row) {
   if (!row) return;
-  for (const other of element.querySelectorAll("tr.chosen")) other.classList.remove("chosen");
-  row.classList.add("chosen");
+  for (const other of element.querySelectorAll("tr[aria-selected]")) other.removeAttribute("aria-selected");
+  row.ariaSelected = true;
   trigger("select", {index: Number(row.dataset.line), value: row.cells[0].innerText});
 }
 

@@ -28,7 +28,7 @@ function draw(index) {
     return value === null || value === undefined ? "–" : value.toPrecision(4);
   };
   at(".pgs-sync-legend output").innerHTML =
-    `<span class="a">A ${say(curve.a)}</span> <span class="b">B ${say(curve.b)}</span> ${curve.unit}`;
+    `<span class="a"><i></i> A ${say(curve.a)}</span> <span class="b"><i></i> B ${say(curve.b)}</span> ${curve.unit}`;
 }
 
 function tick() {
@@ -90,6 +90,8 @@ function drawCurve() {
   if (!curve) return;
   const known = [...(curve.a ?? []), ...(curve.b ?? [])].filter((value) => value !== null);
   const [low, high] = [Math.min(...known), Math.max(...known)];
+  at(".pgs-sync-high").textContent = high.toPrecision(4);
+  at(".pgs-sync-low").textContent = low.toPrecision(4);
   at("path.a").setAttribute("d", path(curve.a, curve, low, high));
   at("path.b").setAttribute("d", path(curve.b, curve, low, high));
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hub.jobs.folder import JOB_ID, JobError, JobFolder, Order, Progress
 from hub.jobs.gallery import Sitter, read_sitter
-from hub.jobs.pace import expected_s
+from hub.jobs.pace import Expected, expected
 from hub.jobs.queue import DONE, MAX_WAITING, JobQueue, JobState
 from hub.jobs.supervisor import Supervisor
 from hub.jobs.training import SPEECH, check_order
@@ -71,9 +71,9 @@ class Studio:
             raise
         return job.id
 
-    def expected_s(self, preset: str, video_s: float) -> float | None:
-        """How long a video of this length will take here; None while nobody knows."""
-        return expected_s(self._root, preset, video_s)
+    def expected(self, preset: str, video_s: float) -> Expected | None:
+        """How long a video of this length will take; None where nobody knows."""
+        return expected(self._root, preset, video_s)
 
     def view(self, job_id: str | None) -> JobView:
         """How a job stands. Raises JobError for an id that is none, or whose time is over."""

@@ -12,15 +12,15 @@ from hub import messages
 from hub.components import Column, sortable, table_html
 from hub.exports import FORMATS, export, show
 from hub.plots import experiment, quality_against_speed
-from hub.results import COLUMN_SETS, FACETS, Results, label, number
+from hub.results import ANCHORS, BESIDE, COLUMN_SETS, FACETS, Results, label, number
 from pgstalker.errors import PgsError
+from pgstalker.method import discover
 
 ANY = "All"
 TITLES = {
     "dataset": "Dataset", "setting": "Driving", "composite": "Composite", "protocol": "Protocol", "source": "Source",
     "device": "Device",
 }  # fmt: skip
-ANCHORS = {"floor", "oracle", "reference"}
 SHOWN = ["Fidelity", "Lips", "Sync", "Speed"]
 DOWNLOAD = """(name, text) => {
   const link = document.createElement("a");
@@ -28,6 +28,10 @@ DOWNLOAD = """(name, text) => {
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}"""
+SHOW_ROW = """() => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  document.querySelector("#row")?.scrollIntoView({behavior: calm ? "auto" : "smooth", block: "start"});
 }"""
 QUIET = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 
@@ -44,6 +48,7 @@ class View:
         wanted = {name: None if value == ANY else value for name, value in zip(FACETS, facets)}
         return self.results.choose(wanted, search or ""), list(sets or [])
 
+    @messages.handler
     def show(self, *choice: object) -> tuple[str, str]:
         rows, sets = self.rows(*choice)
         return table(self.results, rows, sets), self.count(rows)
@@ -55,14 +60,17 @@ class View:
             return messages.status(messages.NO_MATCH)
         return f'<p class="pgs-faint" role="status">{len(rows)} of {len(self.results.rows)} rows</p>'
 
+    @messages.handler
     def plot(self, metric: str, *choice: object):
         return quality_against_speed(self.results, self.rows(*choice)[0], metric)
 
+    @messages.handler
     def text(self, form: str, *choice: object) -> tuple[str, str]:
         """A file's name and its text, for the browser to save."""
         rows, sets = self.rows(*choice)
         return f"leaderboard.{form}", export(self.results, rows, self.results.table(rows, sets), form)
 
+    @messages.handler
     def open(self, event: gr.SelectData, *choice: object) -> tuple:
         """What lies behind the row that was chosen."""
         row = self.rows(*choice)[0][event.index]
@@ -81,6 +89,7 @@ class View:
             gr.Button(visible=bool(clips)),
         )
 
+    @messages.handler
     def experiment(self, chosen: str | None) -> tuple:
         entry = next((entry for entry in self.results.experiments if entry["id"] == chosen), None)
         if entry is None:
@@ -123,7 +132,8 @@ def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
     for component in choice:
         component.change(view.show, choice, [lines, count], **QUIET)
     clear.click(lambda: [ANY] * len(facets) + ["", SHOWN], None, choice, **QUIET)
-    lines.select(view.open, choice, [detail, facts, clips, sample, picked, compare], **QUIET)
+    opened = lines.select(view.open, choice, [detail, facts, clips, sample, picked, compare], **QUIET)
+    opened.success(None, js=SHOW_ROW)
     return compare, picked
 
 
@@ -147,6 +157,7 @@ def pictures(view: View, choice: list, place: gr.Tab) -> None:
     metric = gr.Dropdown(
         metrics, value=first, label="Figure", elem_id="plot-metric", visible=results.is_compiled, scale=0, min_width=200
     )
+    gr.Markdown(messages.FRONT, elem_classes="pgs-faint", visible=results.is_compiled)
     plot = gr.Plot(show_label=False, container=False, elem_id="plot", visible=results.is_compiled)
     shown = bool(results.experiments)
     gr.Markdown("## Experiments", elem_classes="pgs-step", visible=shown)
@@ -155,9 +166,11 @@ def pictures(view: View, choice: list, place: gr.Tab) -> None:
     question = gr.Markdown(visible=shown)
     drawing = gr.Plot(show_label=False, container=False, visible=shown, elem_id="experiment-plot")
     rows = sortable(visible=shown)
-    metric.change(view.plot, [metric, *choice], plot, **QUIET)
+    for component in (metric, *choice[:-1]):  # which columns are shown is nothing to the plot
+        component.change(view.plot, [metric, *choice], plot, **QUIET)
     which.change(view.experiment, which, [question, drawing, rows], **QUIET)
 
+    @messages.handler
     def opened(metric: str, which: str | None, *choice: object) -> tuple:
         return (view.plot(metric, *choice), *view.experiment(which))
 
@@ -176,6 +189,7 @@ def reported_table(results: Results) -> None:
     which.change(partial(printed, results), which, lines, **QUIET)
 
 
+@messages.handler
 def printed(results: Results, setting: str) -> str:
     rows = [row for row in results.reported if row["table"] == setting]
     keys = list(dict.fromkeys(key for row in rows for key in row["metrics"]))
@@ -194,6 +208,7 @@ def table(results: Results, rows: list[dict], sets: list[str]) -> str:
     marks = results.marks(rows, data)
     titles = list(data.columns)
     tips = {t: results.metrics[key]["meaning"] for t, (place, key) in results.columns().items() if place == "values"}
+    tips |= {"Rank": messages.RANK, BESIDE: messages.BESIDE}
     columns = [Column(title, results.best_first(title), tips.get(title, "")) for title in titles]
 
     def look(line: int, place: int) -> str:
@@ -213,6 +228,7 @@ def provenance(results: Results, row: dict) -> str:
     facts = {
         "Source": f"{row['source']} · {row['kind']}",
         "Dataset": row["dataset"],
+        "Beside the head": results.beside(row),
         "Protocol": f"{row['protocol']} ({', '.join(parts)})",
         "Device": row["device"],
         "Revision": row.get("revision") or "–",
@@ -225,8 +241,21 @@ def provenance(results: Results, row: dict) -> str:
         facts["Measured"] = f"{record['created']} on {machine.get('gpu') or machine.get('cpu')}"
         facts["Measured by"] = _program(record["tool"])
         facts["Prediction"] = f"sha256 {(record['inputs']['prediction'] or {}).get('sha256', '–')[:16]}…"
+    declared = discover().get(row["method"])
+    if declared is not None and declared.paper:
+        facts["Paper"] = declared.paper
     cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in facts.items())
-    return f'<h3 class="pgs-row-title">{html.escape(label(row))}</h3><table class="pgs-receipt">{cells}</table>'
+    shown = f'<h3 class="pgs-row-title">{html.escape(label(row))}</h3><table class="pgs-receipt">{cells}</table>'
+    return shown + (differences(declared.differences) if declared is not None else "")
+
+
+def differences(lines: tuple[str, ...]) -> str:
+    """What of a method is not as in its paper, numbered and folded; nothing where all is."""
+    if not lines:
+        return ""
+    told = f"{len(lines)} difference{'s' if len(lines) > 1 else ''} from the paper"
+    shown = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f'<details class="pgs-differences"><summary>{told}</summary><ol>{shown}</ol></details>'
 
 
 def _program(tool: dict) -> str:

@@ -15,7 +15,9 @@ import gradio as gr
 from hub import messages
 from hub.comparison import QUICK, TRUTH, Comparison, Side, built_in, measured, playable
 from hub.components import Column, sortable, sync_compare, table_html
+from hub.equipment import can_judge
 from hub.results import ARROWS, Results
+from leaderboard.board.compiled import title_of
 from pgstalker.errors import PgsError
 from pgstalker.media import check_video, probe
 
@@ -59,6 +61,7 @@ class Duel:
 
     results: Results
 
+    @messages.handler
     def validate(self, source, clip, a, b, own_a, own_b, own_truth) -> list[dict]:
         """Before the queue: what is missing or cannot be read is said beside the input."""
         fine = gr.validate(True, "")
@@ -77,17 +80,16 @@ class Duel:
             return gr.validate(False, messages.sentence(problem))
         return gr.validate(True, "")
 
+    @messages.handler
     def start(self, source, clip, a, b, own_a, own_b, own_truth) -> tuple:
         """Session, players, table, status, frame, tools."""
-        try:
-            if source == BOARD:
-                session = Session(built_in(self.results, clip, a, b))
-            else:
-                session = _playable(Session(_own(own_a, own_b, own_truth)))
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        if source == BOARD:
+            session = Session(built_in(self.results, clip, a, b))
+        else:
+            session = _playable(Session(_own(own_a, own_b, own_truth)))
         return (session, *self._shown(session), "", gr.Column(visible=True))
 
+    @messages.handler
     def opened_by_link(self, request: gr.Request) -> tuple:
         """A comparison of built-in results that the address names; anything else in it is ignored."""
         asked = request.query_params
@@ -110,10 +112,11 @@ class Duel:
             gr.Column(visible=True),
         )
 
+    @messages.handler
     def asked_by_board(self, picked: list | None) -> tuple:
         """A row of the leaderboard against the truth."""
         if not picked:
-            raise gr.Error(messages.NO_VIDEO_OF_ROW, title="That did not work", print_exception=False)
+            raise PgsError(messages.NO_VIDEO_OF_ROW)
         clip_id, a = picked
         b = TRUTH if self.results.clips[clip_id].truth else a
         session = Session(built_in(self.results, clip_id, a, b))
@@ -129,6 +132,7 @@ class Duel:
             gr.Tabs(selected="compare"),
         )
 
+    @messages.handler
     def methods(self, clip_id: str | None, a: str | None = None, b: str | None = None) -> tuple:
         """The two lists for a clip, and what stands in them."""
         names = self.names(clip_id)
@@ -140,6 +144,7 @@ class Duel:
         clip = self.results.clips.get(clip_id or "")
         return [] if clip is None else [*clip.videos, *([TRUTH] if clip.truth else [])]
 
+    @messages.handler
     def look(self, session: Session | None, event: gr.EventData) -> str:
         """The frame at which the players rest: pictures, errors, mouths."""
         from leaderboard.inspection.evidence import look_at
@@ -157,36 +162,33 @@ class Duel:
             return messages.status(messages.sentence(problem))
         return frame_html(found, index)
 
+    @messages.handler
     def measure(self, session: Session | None, everything: bool, options: list[str], progress=PROGRESS) -> tuple:
         """Scores both of one's own videos against the truth: session, players, table, status."""
-        try:
-            if session is None or session.comparison.clip is not None:
-                raise PgsError(messages.NEEDS_OWN)
-            if session.comparison.truth is None:
-                raise PgsError(messages.NEEDS_TRUTH)
-            chosen = () if everything else QUICK
-            switches = {name: name in options for name in ("resample", "cut", "align")}
+        if session is None or session.comparison.clip is not None:
+            raise PgsError(messages.NEEDS_OWN)
+        if session.comparison.truth is None:
+            raise PgsError(messages.NEEDS_TRUTH)
+        chosen = () if everything else QUICK
+        switches = {name: name in options for name in ("resample", "cut", "align")}
 
-            def tell(stage: str, share: float) -> None:
-                progress(share, desc=stage)
+        def tell(stage: str, share: float) -> None:
+            progress(share, desc=stage)
 
-            session = Session(measured(session.comparison, chosen, switches, session.folder, tell), session.scratch)
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        session = Session(measured(session.comparison, chosen, switches, session.folder, tell), session.scratch)
         return (session, *self._shown(session))
 
     def _shown(self, session: Session, start: int = 0) -> tuple:
         comparison = session.comparison
         return comparison.players(start), differences_html(comparison), facts(comparison)
 
+    @messages.handler
     def zipped(self, session: Session | None) -> str:
         return str(_made(session).comparison.archive(session.folder / "comparison.zip"))
 
+    @messages.handler
     def filmed(self, session: Session | None) -> str:
-        try:
-            return str(_made(session).comparison.video(session.folder / "side_by_side.mp4"))
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        return str(_made(session).comparison.video(session.folder / "side_by_side.mp4"))
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,8 @@ def build(results: Results) -> Compare:
         with gr.Row(visible=not clips) as measuring:
             everything = gr.Checkbox(label="All figures (slower)", elem_id="everything", min_width=160)
             options = gr.CheckboxGroup(["resample", "cut", "align"], label="Allow", elem_id="allow", min_width=220)
-            measure = gr.Button("Measure both", elem_id="measure", min_width=140)
+            measure = gr.Button("Measure both", elem_id="measure", min_width=140, interactive=can_judge())
+            gr.Markdown(messages.NO_JUDGE, elem_classes="pgs-faint", visible=not can_judge())
         files(duel, session, clip, a, b)
     filled = [session, players, table, status, frame, tools]
     inputs = [source, clip, a, b, *own]
@@ -295,7 +298,7 @@ def _playable(session: Session) -> Session:
 
 def _made(session: Session | None) -> Session:
     if session is None:
-        raise gr.Error(messages.NEEDS_COMPARISON, title="That did not work", print_exception=False)
+        raise PgsError(messages.NEEDS_COMPARISON)
     return session
 
 
@@ -317,7 +320,7 @@ def differences_html(comparison: Comparison) -> str:
     lines = []
     for row in rows:
         figure, (low, high) = row["figure"], row["ci95"] or (None, None)
-        name = f"{row['key']} {ARROWS[figure.direction]} {figure.unit}".strip()
+        name = f"{title_of(row['key'])} {ARROWS[figure.direction]} {figure.unit}".strip()
         lines.append([name, row["a"], row["b"], row["difference"], low, high, row["verdict"]])
     looks = {"tie": "pgs-anchor", "A better": "pgs-side-a", "B better": "pgs-side-b"}
     return table_html(

@@ -71,6 +71,7 @@ class Speaker:
         self._jobs: dict[str, SpeakingJob] = {}
         self._heads = tempfile.TemporaryDirectory(prefix="pgstalker-heads-")
 
+    @messages.handler
     def validate(self, sitter_id: str | None, audio: str | None, consent: bool, *rest) -> list[dict]:
         """Runs before the queue, so that what cannot work takes nobody's turn."""
         return [
@@ -131,17 +132,20 @@ class Speaker:
     def _back(self, text: str) -> News:
         return News(gr.update(visible=True), "", messages.status(text), stop=gr.update(visible=False))
 
+    @messages.handler
     def leave(self, request: gr.Request) -> None:
         """The visitor has gone: nobody waits for the job any more."""
         job = self._jobs.get(request.session_hash or "")
         if job is not None:
             job.stop()
 
+    @messages.handler
     def stop(self, request: gr.Request) -> tuple:
         """The visitor changed their mind."""
         self.leave(request)
         return tuple(self._back(messages.STOPPED))
 
+    @messages.handler
     def choose(self, sitter_id: str) -> tuple:
         """Another avatar: its card, its sample, a word, its own voice, no head yet."""
         sitter = self.gallery.sitter(sitter_id)
@@ -149,22 +153,28 @@ class Speaker:
         voice = gr.update(visible=sitter.voice is not None)
         return messages.card(sitter), sample, "", opening(sitter), voice, gr.update(value=None, visible=False)
 
+    @messages.handler
+    def shelf(self) -> tuple:
+        """(list of who speaks, its pictures) as they are when the page is loaded: avatars may have been put there."""
+        choices = [(sitter.title, sitter.id) for sitter in self.gallery.sitters.values()]
+        return gr.update(choices=choices, visible=bool(choices)), gallery_style(self.gallery)
+
+    @messages.handler
     def sample_voice(self, sitter_id: str) -> str | None:
         voice = self.gallery.sitter(sitter_id).voice
         return str(voice) if voice else None
 
+    @messages.handler
     def head(self, sitter_id: str):
         """The head at rest as 3D Gaussians, exported once per avatar."""
         from pgstalker.avatar import export_ply
 
-        try:
-            path = Path(self._heads.name) / f"{self.gallery.sitter(sitter_id).id}.ply"
-            if not path.is_file():
-                export_ply(self.gallery.load(sitter_id), path, HEAD_UNIT_CM)
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        path = Path(self._heads.name) / f"{self.gallery.sitter(sitter_id).id}.ply"
+        if not path.is_file():
+            export_ply(self.gallery.load(sitter_id), path, HEAD_UNIT_CM)
         return gr.update(value=str(path), visible=True)
 
+    @messages.handler
     def receipt_text(self, receipt: dict | None) -> tuple[str, str]:
         import json
 
@@ -194,7 +204,7 @@ def build(gallery: Gallery, max_seconds: float, studio: Studio | None, live: Liv
     speaker, first = Speaker(gallery, max_seconds, live), gallery.first
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=300):
-            who, about, own_voice, audio, consent, advanced, generate = _wishes_column(speaker, first)
+            (who, pictures), about, own_voice, audio, consent, advanced, generate = _wishes_column(speaker, first)
         with gr.Column(scale=6, min_width=300, elem_classes="pgs-stage"):
             stage, play, compare = _stage_column(speaker, first)
             head = _head(speaker, who)
@@ -216,13 +226,14 @@ def build(gallery: Gallery, max_seconds: float, studio: Studio | None, live: Liv
     consent.change(lambda ticked: gr.update(interactive=bool(ticked)), consent, generate, **HIDDEN)
     who.change(speaker.choose, who, [about, video, live_view, status, own_voice, head], **HIDDEN)
     own_voice.click(speaker.sample_voice, who, audio, **HIDDEN)
+    gr.context.Context.root_block.load(speaker.shelf, None, [who, pictures], **HIDDEN)
     return Create(speaker, speaker.leave, compare, video)
 
 
 def _wishes_column(speaker: Speaker, first: Sitter | None) -> tuple:
     gallery = speaker.gallery
     gr.Markdown(f"## 1. {messages.WHO}", elem_classes="pgs-step")
-    gr.HTML(gallery_style(gallery), padding=False)
+    pictures = gr.HTML(gallery_style(gallery), padding=False)
     who = gr.Radio(
         [(sitter.title, sitter.id) for sitter in gallery.sitters.values()], value=first and first.id,
         label=messages.WHO, show_label=False, container=False, elem_id="who", visible=first is not None,
@@ -244,7 +255,7 @@ def _wishes_column(speaker: Speaker, first: Sitter | None) -> tuple:
     advanced = _advanced()
     consent = gr.Checkbox(label=messages.CONSENT, value=False, elem_id="consent")
     generate = gr.Button("Generate", variant="primary", size="lg", interactive=False, elem_id="generate")
-    return who, about, own_voice, audio, consent, advanced, generate
+    return (who, pictures), about, own_voice, audio, consent, advanced, generate
 
 
 def _advanced() -> list:

@@ -13,9 +13,11 @@ import gradio as gr
 
 from hub import messages
 from hub.components import Column, sortable, table_html
+from hub.equipment import can_judge
 from hub.exports import show
 from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, pack_record, place_among
 from hub.results import ARROWS, Results
+from leaderboard.board.compiled import title_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import Codec, Composite
 from leaderboard.submission import STEPS
@@ -43,6 +45,7 @@ class Judge:
     results: Results
     _stops: dict[str, threading.Event] = field(default_factory=dict)
 
+    @messages.handler
     def validate(self, prediction, truth, audio, *rest) -> list[dict]:
         """Before the queue: what is missing or cannot be read is said beside the input."""
         wrong = check_files(prediction, truth, audio)
@@ -52,6 +55,7 @@ class Judge:
         checks = [gr.validate(name not in wrong, messages.sentence(wrong.get(name, ""))) for name in names]
         return checks + [gr.validate(True, "")] * len(rest)
 
+    @messages.handler
     def measure(
         self, prediction, truth, audio, composite, codec, allow, request: gr.Request, progress=PROGRESS
     ) -> tuple:
@@ -67,23 +71,24 @@ class Judge:
             )  # fmt: skip
         except JudgingStopped:
             return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip()
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
         finally:
             self._stops.pop(session, None)
         return judged, record_table(judged.record), summary(judged.record), gr.Column(visible=True)
 
+    @messages.handler
     def stop(self, request: gr.Request) -> None:
         stop = self._stops.get(request.session_hash or "")
         if stop is not None:
             stop.set()
 
+    @messages.handler
     def place(self, judged: Judged | None, clip_id: str) -> str:
         """The table of where it would stand."""
         if judged is None or clip_id == NO_CLIP:
             return ""
         return standing_table(place_among(self.results, judged, clip_id))
 
+    @messages.handler
     def save_record(self, judged: Judged | None, clip_id: str, method: str) -> str:
         """A zip of the record and its per-frame values, labelled as submitting needs it."""
         if judged is None:
@@ -93,6 +98,7 @@ class Judge:
         except ConfigError as problem:
             raise messages.error(problem) from None
 
+    @messages.handler
     def lint(self, path: str | None) -> tuple[str, str]:
         """The rules of a submission, each kept or not, and where it would stand if all are."""
         from leaderboard.submission.submit import lint, preview
@@ -111,6 +117,7 @@ class Judge:
         )
         return f'<ul class="pgs-lint">{lines}</ul>', standing_table(rows) if rows else ""
 
+    @messages.handler
     def example(self) -> str:
         """A small submission that passes, made once per server."""
         from leaderboard.submission.pack import example
@@ -150,9 +157,10 @@ def build(results: Results) -> Judge:
             codec = gr.Dropdown(list(get_args(Codec)), value="lossless", label="Both go through", elem_id="codec")
         allow = gr.CheckboxGroup(list(SWITCHES), label="Allow", elem_id="judge-allow", info=messages.SWITCHES)
     with gr.Row(elem_classes="pgs-buttons"):
-        go = gr.Button("Measure", variant="primary", elem_id="judge", min_width=160, scale=0)
+        go = gr.Button("Measure", variant="primary", elem_id="judge", min_width=160, scale=0, interactive=can_judge())
         stop = gr.Button("Stop", variant="stop", elem_id="judge-stop", min_width=90, scale=0)
-    status = gr.HTML(messages.status(messages.READY_TO_JUDGE), padding=False, elem_id="judge-status")
+    ready = messages.READY_TO_JUDGE if can_judge() else messages.NO_JUDGE
+    status = gr.HTML(messages.status(ready), padding=False, elem_id="judge-status")
     judged = gr.State(None, time_to_live=3600)
     with gr.Column(visible=False, elem_id="judged") as outcome:
         table = sortable(elem_id="scores")
@@ -190,7 +198,7 @@ def _submission(judge_: Judge) -> None:
         archive = gr.File(label="Submission (zip)", file_types=[".zip"], elem_id="submission", height=140)
         with gr.Column(min_width=220):
             check = gr.Button("Check and preview", variant="primary", elem_id="lint")
-            start = gr.Button("Example zip", elem_id="example")
+            start = gr.Button("Example zip", elem_id="example", interactive=can_judge())
             saved = gr.DownloadButton(visible="hidden", elem_id="example-file")
     rules = gr.HTML(padding=False, elem_id="rules")
     preview = sortable(elem_id="preview")
@@ -210,7 +218,7 @@ def record_table(record: dict[str, Any]) -> str:
         told = "" if cell["status"] == "ok" else f"{NOT_SCORED[cell['status']]}: {cell['reason']}"
         notes = [f"every {cell['stride']}th frame"] if cell["stride"] > 1 else []
         notes += [f"{cell['n_missing']} frames missing"] if cell["n_missing"] else []
-        name = f"{key} {ARROWS[cell['direction']]} {cell['unit']}".strip()
+        name = f"{title_of(key)} {ARROWS[cell['direction']]} {cell['unit']}".strip()
         lines.append([name, cell["value"], low, high, cell["n"] or None, told or ", ".join(notes)])
     lines.sort(key=lambda line: line[1] is None)
     titles = ("Figure", "Value", "95 % from", "to", "Frames", "Note")
@@ -236,7 +244,7 @@ def standing_table(rows: list[dict[str, Any]]) -> str:
     keys = list(dict.fromkeys(key for row in rows for key in row["ranks"]))
     known = cells()
     columns = [Column("Method"), Column("Rank")]
-    columns += [Column(f"{key} {ARROWS[known[key][1].direction]}", tip=known[key][1].meaning) for key in keys]
+    columns += [Column(f"{title_of(key)} {ARROWS[known[key][1].direction]}", tip=known[key][1].meaning) for key in keys]
     lines = [[row["title"], row["overall"], *(row["values"].get(key) for key in keys)] for row in rows]
     return table_html(
         columns, lines, show=lambda place, value: show(value, 2 if place == 1 else 3),

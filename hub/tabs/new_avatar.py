@@ -73,6 +73,7 @@ class Maker:
 
     # ---- the video
 
+    @messages.handler
     def check(self, video: str | None) -> dict | None:
         """The report of a video: is_fit, seconds, problem, findings, preview (a data URI)."""
         if not video:
@@ -105,6 +106,7 @@ class Maker:
             "findings": findings, "preview": preview,
         }  # fmt: skip
 
+    @messages.handler
     def show_report(self, report: dict | None, consent: bool, preset: str) -> tuple:
         """(report, Start button, how long it will take)"""
         if report is None:
@@ -112,11 +114,12 @@ class Maker:
         shown = job_messages.report(report) if report["findings"] else job_messages.refusal(report["problem"])
         if not report["is_fit"]:
             return shown, gr.update(interactive=False), ""
-        expected = job_messages.expectation(self.studio.expected_s(preset, report["seconds"]))
+        expected = job_messages.expectation(self.studio.expected(preset, report["seconds"]))
         return shown, gr.update(interactive=bool(consent)), expected
 
     # ---- the job
 
+    @messages.handler
     def validate(self, video: str | None, title: str, preset: str, consent: bool) -> list[dict]:
         """Runs before the queue, so that what cannot work takes nobody's turn."""
         report = self.check(video)
@@ -133,27 +136,23 @@ class Maker:
             gr.validate(bool(consent), job_messages.NEEDS_CONSENT),
         ]
 
+    @messages.handler
     def train(self, video: str | None, title: str, preset: str, consent: bool) -> dict:
         """Put the video in the queue: {"job": id, "state": ...}."""
-        try:
-            if not consent:
-                raise PgsError(job_messages.NEEDS_CONSENT)
-            report = self.check(video)
-            if video is None or report is None or not Path(video).is_file():  # uploads are kept for an hour
-                raise PgsError(job_messages.NEEDS_VIDEO)
-            if not report["is_fit"]:
-                raise PgsError(report["problem"])
-            job_id = self.studio.submit(Path(video), Order(" ".join(title.split())[:MAX_TITLE], preset))
-        except Exception as problem:  # noqa: BLE001 - a visitor gets a line and the log gets the rest
-            raise messages.error(problem) from None
+        if not consent:
+            raise PgsError(job_messages.NEEDS_CONSENT)
+        report = self.check(video)
+        if video is None or report is None or not Path(video).is_file():  # uploads are kept for an hour
+            raise PgsError(job_messages.NEEDS_VIDEO)
+        if not report["is_fit"]:
+            raise PgsError(report["problem"])
+        job_id = self.studio.submit(Path(video), Order(" ".join(title.split())[:MAX_TITLE], preset))
         return {"job": job_id, "state": "waiting"}
 
+    @messages.handler
     def status(self, job: str) -> dict[str, Any]:
         """How a job stands: state, stage, share, seconds_left, step, steps, loss, problem."""
-        try:
-            view = self.studio.view(job)
-        except Exception as problem:  # noqa: BLE001
-            raise messages.error(problem) from None
+        view = self.studio.view(job)
         progress, loss = view.progress, view.progress.curve[-1][1] if view.progress.curve else None
         return {
             "job": view.id, "state": view.state.name, "ahead": view.state.ahead, "stage": progress.stage,
@@ -161,10 +160,12 @@ class Maker:
             "step": progress.step, "steps": progress.steps, "loss": loss, "problem": view.state.problem,
         }  # fmt: skip
 
+    @messages.handler
     def open(self, job_id: str) -> tuple:
         """Whatever stands in the id field becomes what is watched; an empty field is the form again."""
         return self.show((job_id or "").strip(), None)
 
+    @messages.handler
     def show(self, job_id: str, seen: str | None) -> tuple:
         """What is new of a job since `seen`, as Shown."""
         if not job_id:
@@ -199,25 +200,21 @@ class Maker:
         choices = [(each.title, each.id) for each in everybody.values()]
         return gr.update(choices=choices, value=sitter.id, visible=True), portraits_style([sitter])
 
+    @messages.handler
     def stop(self, job_id: str) -> tuple:
-        self._try(self.studio.stop, job_id)
+        self.studio.stop(job_id)
         return self.show(job_id, None)
 
+    @messages.handler
     def resume(self, job_id: str) -> tuple:
-        self._try(self.studio.resume, job_id)
+        self.studio.resume(job_id)
         return self.show(job_id, None)
 
+    @messages.handler
     def arrive(self, request: gr.Request) -> tuple:
         """(id field, accordion) of a visitor who comes with ?job= in the address."""
         wanted = request.query_params.get("job") or ""
         return wanted[:64], gr.Accordion(open=True) if wanted else gr.skip()
-
-    @staticmethod
-    def _try(action, job_id: str) -> None:
-        try:
-            action(job_id)
-        except Exception as problem:  # noqa: BLE001
-            raise messages.error(problem) from None
 
     def _servable(self, view: JobView) -> tuple[str, str]:
         """Copies that Gradio may hand out, the first words and the avatar as a zip: the jobs' folder itself is served
@@ -279,7 +276,9 @@ def _form(maker: Maker) -> dict[str, Any]:
                 consent = gr.Checkbox(label=job_messages.CONSENT, value=False, elem_id="agreed")
                 start = gr.Button("Start learning", variant="primary", size="lg", interactive=False, elem_id="start")
                 expected = gr.Markdown("", elem_classes="pgs-faint", elem_id="expected")
-        gr.Markdown(job_messages.privacy(maker.studio.settings.keep_s / 3600), elem_classes="pgs-faint")
+        settings = maker.studio.settings
+        kept = job_messages.privacy(settings.keep_s / 3600, settings.worker.shelf)
+        gr.Markdown(kept, elem_classes="pgs-faint")
     sample.click(lambda: str(CLIP), None, video, **HIDDEN)
     looked = video.change(
         maker.check, video, report, api_name="prepare", concurrency_limit=1, concurrency_id="check",

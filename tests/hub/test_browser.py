@@ -94,6 +94,11 @@ def test_the_board_is_used_with_the_keyboard_alone(visit):
     page.focus("#board tbody tr")
     page.keyboard.press("Enter")
     page.wait_for_selector("#row h3:has-text('PGSTalker')")
+    page.wait_for_function("document.querySelector('#row').getBoundingClientRect().top < 100")
+    page.focus("#board tbody tr >> nth=1")
+    page.keyboard.press("Space")
+    page.wait_for_selector("#row h3:has-text('TalkingGaussian')")
+    assert page.locator("#board tr[aria-selected=true]").count() == 1
 
 
 DRIFT = """() => {
@@ -132,6 +137,8 @@ def test_players_stay_together_and_the_curve_seeks(visit):
     page.focus(".pgs-sync-scrub")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("#frame >> text=Error in frame 17")
+    low, high = (float(page.inner_text(f".pgs-sync-{end}")) for end in ("low", "high"))
+    assert low < high
     page.click(".pgs-sync-mode")
     assert page.get_attribute(".pgs-sync", "data-mode") == "wipe"
     assert "A better" in page.inner_text("#differences")

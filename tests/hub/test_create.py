@@ -9,7 +9,7 @@ import pytest
 
 from hub import spaces
 from hub.components import gallery_style
-from hub.jobs import SpeakingJob, Wishes
+from hub.jobs import Gallery, SpeakingJob, Wishes
 from hub.live import LEAST_PACE, Live, is_ready
 from hub.tabs.create import Speaker, wishes
 from pgstalker.errors import PgsError
@@ -91,6 +91,15 @@ def test_zero_gpu_s_decorator_is_used_where_it_is(monkeypatch):
 def test_the_shelf_carries_pictures(gallery):
     style = gallery_style(gallery)
     assert style.count("data:image/jpeg") == len(gallery.sitters) and 'value="tiny"' in style
+
+
+def test_an_avatar_that_was_put_on_the_shelf_stands_there_when_the_page_is_loaded(gallery, tiny_avatar, tmp_path):
+    own = Gallery(gallery.sample_data, tmp_path / "avatars")
+    speaker = Speaker(own, 3.0, Live())
+    assert [name for _, name in speaker.shelf()[0]["choices"]] == ["tiny"]
+    tiny_avatar.save(tmp_path / "avatars" / "me")
+    choices, pictures = speaker.shelf()
+    assert ("me", "me") in choices["choices"] and 'value="me"' in pictures
 
 
 def test_the_head_is_exported_once(gallery):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from hub import job_messages
-from hub.jobs import JobState, JobView, Order, Progress
+from hub.jobs import Expected, JobState, JobView, Order, Progress
 
 CURVE = [[step, 1 / step] for step in range(1, 50)]
 
@@ -51,4 +53,12 @@ def test_nothing_of_a_visitor_becomes_markup():
 
 def test_what_to_expect_is_said_where_it_is_known():
     assert job_messages.expectation(None) == ""
-    assert job_messages.expectation(350.0) == "About 5 min 50 s on this machine, judged by the last one."
+    here, elsewhere = (job_messages.expectation(Expected(350.0, is_here)) for is_here in (True, False))
+    assert here == "About 5 min 50 s on this machine, judged by the last one."
+    assert elsewhere == "About 5 min 50 s on two cores; this machine has made none yet."
+
+
+def test_what_is_promised_to_be_deleted_depends_on_the_shelf():
+    shared, own = job_messages.privacy(24, None), job_messages.privacy(24, Path("avatars"))
+    assert "24 hours after its end" in shared and "folder" not in shared
+    assert own.startswith(shared) and "stays in the folder avatars until" in own

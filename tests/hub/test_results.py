@@ -25,7 +25,8 @@ def test_rows_are_chosen_by_facet_and_by_words(results):
 
 def test_numbers_are_numbers_and_columns_without_any_are_left_out(results):
     table = results.table(results.rows, ["Fidelity", "Speed"])
-    assert list(table.columns[:4]) == ["Method", "Dataset", "Rank", "Clips"]
+    assert list(table.columns[:5]) == ["Method", "Dataset", "Beside the head", "Rank", "Clips"]
+    assert set(table["Beside the head"]) == {"whole frame"}
     assert table["PSNR ↑"].dtype == float and table["PSNR ↑"][0] > table["PSNR ↑"][1]
     assert "PSNR_FACE ↑" not in table and "Training, s" not in table
 
@@ -41,7 +42,7 @@ def test_ties_share_their_mark(results):
 def test_exports_hold_what_is_on_the_screen(results):
     view = View(results)
     name, text = view.text("csv", *ALL, "", ["Fidelity"])
-    assert name == "leaderboard.csv" and text.splitlines()[0].startswith("Method,Dataset,Rank,Clips,")
+    assert name == "leaderboard.csv" and text.splitlines()[0].startswith("Method,Dataset,Beside the head,Rank,Clips,")
     assert len(text.splitlines()) == 4
     rows, table = results.rows, results.table(results.rows, ["Fidelity"])
     markdown, tex = (export(results, rows, table, form) for form in ("md", "tex"))
@@ -87,6 +88,17 @@ def test_the_frontier_holds_whom_nobody_beats_in_both():
     assert frontier(points, {"direction": "target", "target": 25.0}) == [(100, 20.0), (40, 25.0)]
 
 
+def test_lines_hold_only_rows_that_compare_and_copies_have_no_speed(results):
+    rows = [dict(row) for row in results.rows]
+    rows.append(rows[0] | {"dataset": "filmed", "title": "Elsewhere"})
+    figure = quality_against_speed(results, rows, "psnr")
+    points = {line.name: list(line.text) for line in figure.data if "markers" in line.mode}
+    assert {name.partition(",")[0]: len(texts) for name, texts in points.items()} == {"drawn": 2, "filmed": 1}
+    assert not any("Still frame" in texts for texts in points.values())
+    fronts = [line for line in figure.data if line.mode == "lines"]
+    assert len(fronts) == 2 and {len(front.x) for front in fronts} == {1}, "PGSTalker is faster and better"
+
+
 def test_what_lies_behind_a_row(results):
     class Event:
         index = 0
@@ -94,6 +106,7 @@ def test_what_lies_behind_a_row(results):
     view = View(results)
     _, facts, clips, sample, picked, _ = view.open(Event(), *ALL, "talking", ["Fidelity"])
     assert "TalkingGaussian" in facts and "sha256" in facts and "120 s" in facts
+    assert "arXiv" in facts and "differences from the paper</summary><ol><li>" in facts and "whole frame" in facts
     assert clips.count("<tr>") == 3 and "…" in clips
     assert picked == ["drawn/one", "TalkingGaussian (audio_training=two-stage)"]
     assert sample.value["path"].endswith("talking-gaussian.mp4")

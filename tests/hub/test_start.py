@@ -29,7 +29,7 @@ def test_a_name_and_password_are_asked_for(services):
 
 @pytest.mark.parametrize("text", ["me", "me:", ":word", ""])
 def test_half_a_pair_is_refused(text):
-    with pytest.raises(argparse.ArgumentTypeError, match="user:password"):
+    with pytest.raises(argparse.ArgumentTypeError, match="NAME:PASSWORD"):
         _pair(text)
 
 

@@ -159,7 +159,19 @@ def test_how_long_it_takes_is_learned_from_whole_runs(tmp_path, upload, monkeypa
     monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     root = tmp_path / "jobs"
     for order in (Order(steps=5), Order()):
-        assert pace.expected_s(root, "quick", 30.0) is None
+        assert not pace.expected(root, "quick", 30.0).is_here
         training.make_avatar(JobFolder.create(root, order, upload), "cpu", lambda: None)
-    assert pace.expected_s(root, "quick", 30.0) == pytest.approx(30 * 10 / 4 + 10 + 10)
-    assert pace.expected_s(root, "default", 30.0) is None
+    here = pace.expected(root, "quick", 30.0)
+    assert here.is_here and here.seconds == pytest.approx(30 * 10 / 4 + 10 + 10)
+    assert not pace.expected(root, "default", 30.0).is_here
+
+
+def test_before_the_first_avatar_the_pace_of_two_cores_is_told(tmp_path, monkeypatch):
+    from hub.jobs import pace
+
+    quick, fine = (pace.expected(tmp_path, preset, 30.0).seconds for preset in ("quick", "default"))
+    assert 100 < quick < fine < 1000 and pace.expected(tmp_path, "quick", 60.0).seconds > quick + 30
+    monkeypatch.setattr(pace, "MEASURED", tmp_path)
+    pace.measured.cache_clear()
+    assert pace.expected(tmp_path, "quick", 30.0) is None
+    pace.measured.cache_clear()

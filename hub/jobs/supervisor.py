@@ -45,13 +45,14 @@ class Supervisor:
         context, pause = multiprocessing.get_context("spawn"), PAUSE_S
         while not self._closed.is_set():
             started = time.monotonic()
-            self._process = context.Process(target=self._entry, args=(self._settings,), name="worker", daemon=True)
-            self._process.start()
+            process = context.Process(target=self._entry, args=(self._settings,), name="worker", daemon=True)
+            process.start()
+            self._process = process  # only now can close() kill it
             if self._closed.is_set():
-                self._process.kill()
-            self._process.join()
+                process.kill()
+            process.join()
             if self._closed.is_set():
                 return
             pause = PAUSE_S if time.monotonic() - started > STEADY_S else min(LONGEST_PAUSE_S, 2 * pause)
-            log.warning("the worker ended (code %s); another one starts in %.1f s", self._process.exitcode, pause)
+            log.warning("the worker ended (code %s); another one starts in %.1f s", process.exitcode, pause)
             self._closed.wait(pause)

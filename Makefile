@@ -3,7 +3,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 7860
 DEVICE ?= auto
-CLIP ?= ../shared/clips/newsreader_20s.mp4
+CLIP ?= sample_data/presenters/mira/clip.mp4
 
 BIN := .venv/bin
 export PYTHONPATH := $(CURDIR)

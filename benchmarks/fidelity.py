@@ -12,6 +12,7 @@ frames beside their truth is written into the work folder.
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import resource
 import sys
@@ -23,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file, f
 
 import numpy as np
 
+from leaderboard.places import ROOT
+from leaderboard.source import commit
 from pgstalker.audio import voice_gate
 from pgstalker.avatar import Avatar, drive_from_subject, true_torsos
 from pgstalker.landmarks import EYE_CORNERS
@@ -241,6 +244,7 @@ def main() -> None:
     result["train_seconds"] = round(time.monotonic() - started, 1)
     result |= {name: avatar.provenance[name] for name in ("size", "steps", "gaussians", "device", "cpus", "threads")}
     result |= measure(avatar, Subject.load(subject_folder), arguments.clip, folder, arguments.other_audio)
+    result |= {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "commit": commit(ROOT)}
     result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     if probe(arguments.clip).video.fps != Subject.load(subject_folder).manifest["fps"]:
         result["note"] = "the clip's frame rate was changed to 25"

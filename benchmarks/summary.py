@@ -1,4 +1,5 @@
-"""Write the README's table of measured figures from benchmarks/results; --check only says whether it is up to date."""
+"""Write the README's tables of presets and of measured figures from benchmarks/results; --check only says whether they
+are up to date."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-START, END = "<!-- measured -->", "<!-- /measured -->"
+sys.path.insert(0, str(ROOT))  # run as a file, from anywhere
+
+from pgstalker.presets import PRESETS
+
 COLUMNS = (
     "clip, preset, switches",
     "driven by",
@@ -28,16 +32,39 @@ DRIVES = {
 }
 
 
-def rows(path: Path) -> list[str]:
+GLOSSARY = """\
+- head dB, mouth dB: PSNR inside the box of the head, and of the mouth, of frames that were not learned from.
+- lip r (chance): correlation of the lips' opening with the truth's, and what shifted sound reaches once in twenty
+  times; with a dagger (†) it is not above that, so nothing is shown about the lips{few}.
+- amplitude: how far the lips move, 1 for as far as the truth's."""
+OLDER = "Measured by {date}, by an older program that kept no commit:"
+FEW_FRAMES = 25
+"""Of a test part in which chance reaches almost anything: a second."""
+
+
+def fidelity_tables(paths: list[Path]) -> str:
+    """All fidelity results, under the day and the commit of their measurement, and what their columns mean."""
+    runs = [json.loads(path.read_text()) for path in paths]
+    found: dict[str, list[str]] = {}
+    for run in sorted(runs, key=lambda run: (run["commit"] is None, run["date"])):
+        at = f"Measured on {run['date']} at commit {run['commit'][:7]}:" if run["commit"] else OLDER.format(**run)
+        found.setdefault(at, []).extend(rows(run))
+    few = {run["clip"]: run["test_frames"] for run in runs if run["test_frames"] < FEW_FRAMES}
+    told = "".join(f" ({clip} has {frames} frames to judge, too few)" for clip, frames in few.items())
+    tables = ["\n".join([title, "", HEADER, *lines]) for title, lines in found.items()]
+    return "\n\n".join([*tables, GLOSSARY.format(few=told)])
+
+
+def rows(run: dict) -> list[str]:
     """One row per drive of a fidelity result."""
-    run = json.loads(path.read_text())
     name = ", ".join([run["clip"], f"{run['preset']} {run['size']} px", *run["set"]])
     floor = f"{run['oracle_db']} | {run['oracle_head_db']}"
     lines = [f"| {name} | nothing: the best training frame, chosen knowing the answer | {floor} | | | | |"]
     for drive, title in DRIVES.items():
         if drive in run:
             of = run[drive]
-            lips = f"{of['aperture_r']:.2f} ({of['aperture_r_null95']:.2f}) | {of['aperture_amplitude']:.2f}"
+            mark = "" if of["aperture_r"] > of["aperture_r_null95"] else " †"
+            lips = f"{of['aperture_r']:.2f} ({of['aperture_r_null95']:.2f}){mark} | {of['aperture_amplitude']:.2f}"
             figures = f"{of['whole_db']:.2f} | {of['head_db']:.2f} | {of['mouth_db']:.2f} | {lips}"
             lines.append(f"| | {title} | {figures} | {run['train_seconds']:.0f} s |")
     return lines
@@ -149,8 +176,8 @@ def table() -> str:
     """The whole table, a part per machine."""
     parts = []
     for machine in sorted(path for path in (ROOT / "benchmarks" / "results").iterdir() if path.is_dir()):
-        found = [line for path in sorted(machine.glob("fidelity_*.json")) for line in rows(path)]
-        parts.append(f"On {machine.name.replace('-', ' ')}:\n\n" + "\n".join([HEADER, *found]))
+        fidelity = fidelity_tables(sorted(machine.glob("fidelity_*.json")))
+        parts.append(f"On {machine.name.replace('-', ' ')}. {fidelity}")
         parts += [speed_table(path) for path in sorted(machine.glob("bench_*.jsonl"))]
         for name, of in {"tracking_truth": truth_table, "hearing": hearing_table, "cross_speaker": cross_table}.items():
             if results := sorted(machine.glob(f"{name}_*.json")):
@@ -158,14 +185,37 @@ def table() -> str:
     return "\n\n".join(parts)
 
 
+PRESET_COLUMNS = ("preset", "px", "steps", "Gaussians, at most", "on two cores, about")
+
+
+def preset_table() -> str:
+    """Every preset and how long PGSTalker learns with it, from what pace.py measured."""
+    paces = json.loads((ROOT / "benchmarks" / "results" / "amd-epyc-2-cores" / "pace.json").read_text())["runs"][-1]
+    timed = {PRESETS[name].size: PRESETS[name] for name in ("quick", "default")}
+    lines = ["| " + " | ".join(PRESET_COLUMNS) + " |", "|---" * len(PRESET_COLUMNS) + "|"]
+    for name, of in PRESETS.items():
+        pace = paces["paces"][str(of.size)]["pgstalker"]
+        spent = _spent(of.steps * pace["seconds_per_step"] + pace["fixed_seconds"])
+        more = "more than " if of.cap > timed[of.size].cap else ""
+        lines.append(f"| `{name}` | {of.size} | {of.steps:,} | {of.cap:,} | {more}{spent} |")
+    return "\n".join(lines)
+
+
+def _spent(seconds: float) -> str:
+    """Two digits of it are enough."""
+    if seconds < 120:
+        return f"{round(seconds, -1):.0f} s"
+    return f"{round(seconds / 30) / 2:g} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     readme = ROOT / "README.md"
-    text = readme.read_text()
-    head, _, rest = text.partition(START)
-    tail = rest.partition(END)[2]
-    wanted = f"{head}{START}\n{table()}\n{END}{tail}"
+    wanted = text = readme.read_text()
+    for name, made in {"presets": preset_table(), "measured": table()}.items():
+        head, start, rest = wanted.partition(f"<!-- {name} -->")
+        wanted = f"{head}{start}\n{made}\n<!-- /{name} -->{rest.partition(f'<!-- /{name} -->')[2]}"
     if parser.parse_args().check:
         sys.exit(0 if wanted == text else "README.md: its figures are not those of benchmarks/results")
     readme.write_text(wanted)

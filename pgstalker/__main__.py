@@ -18,7 +18,8 @@ class Prepare:
     """Turn a portrait video into a subject folder: camera, head pose, masks, mouth, blinks, sound."""
 
     video: tyro.conf.Positional[Path]
-    """A person talking to a fixed camera, at least 5 seconds, with sound."""
+    """A person talking to a fixed camera, with sound. 30 seconds or more is best; 5 seconds is the least, 5 minutes
+    the most."""
     out: Path
     """The subject folder to write."""
     size: int = 512
@@ -47,8 +48,8 @@ class Train:
     method: str = "pgstalker"
     """Whose: pgstalker, or another of pgstalker/baselines/."""
     preset: Literal["quick", "compare", "default", "paper"] = "quick"
-    """quick: 256 px, minutes on 2 cores. compare: about six, judged on every 4th frame. default: 512 px. paper: the
-    paper's iterations."""
+    """On two cores: quick, 256 px, about 100 s; compare, 256 px, about 6 min; default (which is not the one taken where
+    none is given), 512 px, about 5.5 min; paper, 512 px, the paper's 110,000 iterations, hours."""
     steps: int | None = None
     """Training steps, in place of the preset's."""
     minutes: float | None = None

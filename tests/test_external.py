@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pgstalker import exchange
+from pgstalker.avatar.format import read_config
 from pgstalker.errors import AvatarError, ConfigError, ExternalError, MediaError
 from pgstalker.external import Commands, external, run_command
 from pgstalker.media import VideoWriter, read_audio
@@ -103,6 +104,8 @@ def test_two_trainings_are_the_same_and_other_things_stay(example, subject_folde
         chosen.train(subject_folder, tmp_path / "other", REQUEST, quiet)
     with pytest.raises(AvatarError, match="train it first"):
         chosen.load(tmp_path / "nothing")
+    with pytest.raises(AvatarError, match=r"compared method's model, .*leaderboard run METHOD"):
+        read_config(tmp_path / "model")
     (tmp_path / "model" / "method.json").write_text('{"schema": "pgstalker-method/1", "method": "x", "provenance": {}}')
     with pytest.raises(AvatarError, match="holds x"):
         chosen.load(tmp_path / "model")

@@ -4,9 +4,9 @@ from hub.jobs.folder import JobError, Order, Progress
 from hub.jobs.gallery import Gallery, Sitter
 from hub.jobs.pace import Expected
 from hub.jobs.queue import JobState
+from hub.jobs.settings import WorkerSettings
 from hub.jobs.speaking import SpeakingJob, Update, Wishes, check_speech
 from hub.jobs.studio import JobView, Studio, StudioSettings
-from hub.jobs.worker import WorkerSettings
 
 __all__ = [
     "Expected",

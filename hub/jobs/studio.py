@@ -14,9 +14,9 @@ from hub.jobs.folder import JOB_ID, JobError, JobFolder, Order, Progress
 from hub.jobs.gallery import Sitter, read_sitter
 from hub.jobs.pace import Expected, expected
 from hub.jobs.queue import DONE, MAX_WAITING, JobQueue, JobState
-from hub.jobs.supervisor import Supervisor
+from hub.jobs.settings import WorkerSettings
+from hub.jobs.supervisor import Supervisor, work
 from hub.jobs.training import SPEECH, check_order
-from hub.jobs.worker import WorkerSettings, serve
 
 log = logging.getLogger(__name__)
 KEEP_S = 24 * 3600
@@ -32,7 +32,7 @@ class StudioSettings:
     worker: WorkerSettings
     keep_s: float = KEEP_S
     max_waiting: int = MAX_WAITING
-    entry: Callable[[WorkerSettings], None] = field(default=serve)
+    entry: Callable[[WorkerSettings], None] = field(default=work)
 
 
 @dataclass(frozen=True)

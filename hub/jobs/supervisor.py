@@ -9,17 +9,24 @@ import threading
 import time
 from collections.abc import Callable
 
-from hub.jobs.worker import WorkerSettings, serve
+from hub.jobs.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0
 STEADY_S = 20.0
 
 
+def work(settings: WorkerSettings) -> None:
+    """What the process runs: a worker, which is loaded only there."""
+    from hub.jobs.worker import serve
+
+    serve(settings)
+
+
 class Supervisor:
     """Runs `entry(settings)` in a process of its own until close(). The process ends with this one, however it ends."""
 
-    def __init__(self, settings: WorkerSettings, entry: Callable[[WorkerSettings], None] = serve):
+    def __init__(self, settings: WorkerSettings, entry: Callable[[WorkerSettings], None] = work):
         self._settings, self._entry = settings, entry
         self._closed = threading.Event()
         self._process: multiprocessing.process.BaseProcess | None = None

@@ -19,7 +19,6 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,11 +26,11 @@ import sqlalchemy as sa
 
 from hub.jobs.folder import JobError, JobFolder
 from hub.jobs.lease import Lease
-from hub.jobs.queue import APPLICATION, QUEUE, RUNNING, VERSION, WORKFLOW, JobQueue, database_url, open_engine
+from hub.jobs.queue import APPLICATION, QUEUE, RUNNING, VERSION, WORKFLOW, JobQueue, open_engine
+from hub.jobs.settings import LEASE_S, WorkerSettings
 from pgstalker.errors import PgsError
 
 log = logging.getLogger(__name__)
-LEASE_S = 30.0
 RENEWALS = 6
 """Per lease."""
 POLL_S = 0.5
@@ -45,22 +44,6 @@ LOST_CODE = 75
 
 class JobStopped(Exception):
     """The visitor stopped the job."""
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """root: where jobs have their folders; queue: the database's URL, else that of `database_url`; shelf: a folder that
-    every finished avatar is put into as well, for a page that serves its owner alone."""
-
-    root: Path
-    device: str = "auto"
-    queue: str | None = None
-    lease_s: float = LEASE_S
-    shelf: Path | None = None
-
-    @property
-    def url(self) -> str:
-        return self.queue or database_url(self.root)
 
 
 class Worker:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA, VERSION = "pgstalker-avatar", 1
 CONFIG, MODEL, IDLE, POSTER, PLATE = "config.json", "model.safetensors", "idle.safetensors", "poster.jpg", "plate.png"
+METHOD = "method.json"  # what a compared method's folder has in its place
 REQUIRED = (MODEL, IDLE, POSTER)
 OWN = {CONFIG, *REQUIRED, PLATE, "README.md"}  # what saving may replace
 MAX_CONFIG_BYTES = 1 << 20
@@ -207,6 +208,11 @@ def _not_an_avatar(folder: Path) -> str:
         return f"{folder} is a file; give an avatar folder"
     if (folder / "subject.json").is_file():
         return f"{folder} is a prepared subject; train it first: python -m pgstalker train {folder} --out AVATAR"
+    if (folder / METHOD).is_file():
+        return (
+            f"{folder} is a compared method's model, not an avatar; it is shown and judged by: "
+            "python -m leaderboard run METHOD --dataset DATASET --clip CLIP"
+        )
     return f"{folder} is not an avatar: it has no {CONFIG}"
 
 

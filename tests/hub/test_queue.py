@@ -282,6 +282,12 @@ def test_a_worker_is_started_by_hand(shop):
         process.wait()
 
 
+def test_the_worker_as_a_program_starts_without_a_warning():
+    command = [sys.executable, "-W", "error::RuntimeWarning", "-m", "hub.jobs.worker", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False)
+    assert done.returncode == 0 and not done.stderr
+
+
 @pytest.mark.parametrize("job_id", [None, "", "../../etc", "a" * 31, "A" * 32, "0" * 31 + "/", 7])
 def test_what_is_no_job_id_touches_nothing(tmp_path, job_id):
     with pytest.raises(JobError, match="that is no job id"):

@@ -154,6 +154,7 @@ def card(metric: Metric) -> str:
     every = f"every {metric.stride}th frame; " if metric.stride > 1 else ""
     return (
         f'<article class="pgs-metric"><h3>{html.escape(metric.id)}</h3><ul>{figures}</ul>'
+        f"<p><b>Beware:</b> {html.escape(metric.pitfalls)}</p>"
         f"<p>{html.escape(metric.reference)}</p><p><code>{html.escape(metric.implementation())}</code></p>"
         f"<p>needs {needs}; {every}regions {', '.join(metric.regions)}; "
         f"{'compares with papers of the same protocol' if papers else 'does not compare with printed figures'}</p>"

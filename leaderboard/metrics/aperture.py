@@ -67,5 +67,6 @@ METRIC = Metric(
     package="mediapipe",
     parameters="facelandmarker,image-mode,inner-lip-pairs",
     begin=begin,
+    pitfalls="r forgives a mouth that opens too little, so read the error beside it; on a short clip chance goes far",
     needs=frozenset({"truth", "faces"}),
 )

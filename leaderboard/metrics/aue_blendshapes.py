@@ -50,5 +50,6 @@ METRIC = Metric(
     package="mediapipe",
     parameters="facelandmarker,image-mode,blendshapes,25xsum-mse",
     begin=begin,
+    pitfalls="blendshapes are a network's guess, which moves with head pose and light; blinks count in the upper face",
     needs=frozenset({"truth", "faces"}),
 )

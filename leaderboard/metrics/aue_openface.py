@@ -81,5 +81,6 @@ METRIC = Metric(
     reference="AUE of ER-NeRF and SyncTalk (OpenFace 2.2, Baltrusaitis et al. 2018); tested by hand on two small files",
     parameters="openface-csv,17-units,frame-aligned,success-only",
     begin=begin,
+    pitfalls="comes of another program's files; frames that it lost are left out",
     needs=frozenset({"truth", "openface"}),
 )

@@ -68,5 +68,6 @@ METRIC = Metric(
     package="mediapipe",
     parameters="facelandmarker,image-mode,inner-lip-pairs,300-3400hz,lag10",
     begin=begin,
+    pitfalls="any mouth that opens when it gets louder does well, whatever it articulates",
     needs=frozenset({"audio", "faces", "every frame"}),
 )

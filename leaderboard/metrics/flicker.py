@@ -72,5 +72,6 @@ METRIC = Metric(
     reference="temporal difference of differences; tested in closed form",
     parameters="abs-difference-of-frame-differences,rgb",
     begin=begin,
+    pitfalls="a still picture flickers least: read it beside fidelity and lips",
     needs=frozenset({"truth", "every frame"}),
 )

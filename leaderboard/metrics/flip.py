@@ -40,5 +40,6 @@ METRIC = Metric(
     package="flip-evaluator",
     parameters=f"ldr,ppd{PIXELS_PER_DEGREE}",
     begin=begin,
+    pitfalls="is made for one viewing distance, and a large calm background lowers it",
     stride=5,
 )

@@ -75,6 +75,7 @@ METRIC = Metric(
     package="lpips",
     parameters="alex,v0.1",
     begin=begin,
+    pitfalls="who trains on LPIPS has seen it, and it hardly looks at where the lips are",
     regions=("full", "face"),
     stride=5,
 )

@@ -96,6 +96,7 @@ class Meter(Protocol):
 class Metric:
     """The declaration of one file.
 
+    pitfalls: what the figures are blind to or misled by, one line.
     reference names the definition and the independent implementation it is tested against; package and parameters are
     what computes it. needs: "truth", "audio", "faces", "openface", "every frame" (a result that
     skips some tells it nothing). stride: every how many frames are looked at unless every frame is asked for.
@@ -106,6 +107,7 @@ class Metric:
     reference: str
     parameters: str
     begin: Callable[[Case], Meter]
+    pitfalls: str
     needs: frozenset[str] = frozenset({"truth"})
     regions: tuple[Region, ...] = ("full",)
     stride: int = 1

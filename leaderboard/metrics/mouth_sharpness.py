@@ -47,5 +47,6 @@ METRIC = Metric(
     reference="Pech-Pacheco et al. 2000 (variance of the Laplacian); tested against scipy.ndimage.laplace",
     parameters="laplacian4,luma601,box1.4",
     begin=begin,
+    pitfalls="noise counts as sharp, and a sharp mouth may be the wrong one",
     needs=frozenset({"truth", "faces"}),
 )

@@ -41,4 +41,5 @@ METRIC = Metric(
     package="pytorch-msssim",
     parameters="rgb",
     begin=begin,
+    pitfalls="saturates near 1, and forgives what a mouth does in so small a part of the picture",
 )

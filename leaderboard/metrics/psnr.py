@@ -38,5 +38,6 @@ METRIC = Metric(
     reference="10 log10(1 / MSE) over RGB in [0, 1] as in ER-NeRF and TalkingGaussian; tested in closed form",
     parameters="pgstalker.measures.psnr:rgb,per-frame,cap100",
     begin=begin,
+    pitfalls="the background weighs most, and blur costs less than a slip of one pixel",
     regions=("full", "face", "mouth"),
 )

@@ -47,5 +47,6 @@ METRIC = Metric(
     "they call SSIM, so no printed figure compares",
     parameters="pgstalker.rendering.ssim:gauss11,sigma1.5,valid,rgb",
     begin=begin,
+    pitfalls="a flat background is near 1 and hides the face: read it of face and mouth too",
     regions=("full", "face", "mouth"),
 )

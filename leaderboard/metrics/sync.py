@@ -168,5 +168,6 @@ METRIC = Metric(
     package="syncnet-python",
     parameters="adapter,jpeg-crops,mediapipe-box,vshift15",
     begin=begin,
+    pitfalls="SyncNet likes exaggerated mouths: more than the truth has is no praise",
     needs=frozenset({"audio", "faces", "every frame"}),
 )

@@ -71,5 +71,6 @@ METRIC = Metric(
     reference="pgstalker.audio.sync, a ridge fitted to synthesised speech; tested where it is defined",
     parameters="pgstalker.audio.sync_ridge:mediapipe,image-mode,lag15",
     begin=begin,
+    pitfalls="hears how far and how wide a mouth opens, not what it articulates; the truth itself is far below 1",
     needs=frozenset({"audio", "faces", "every frame"}),
 )

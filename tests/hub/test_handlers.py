@@ -11,6 +11,7 @@ from hub import messages
 from hub.app import build
 from hub.jobs import Studio, StudioSettings, WorkerSettings
 from hub.tabs import about
+from leaderboard.metrics import discover
 from pgstalker.errors import MediaError
 from tests.hub import workers
 
@@ -74,6 +75,11 @@ def test_about_says_what_stays_and_how_avatars_are_made(studio, tmp_path):
         shared.close()
     for name in ("/prepare", "/train", "/status", "/generate", "/score", "/leaderboard"):
         assert name in about.CALLS + about.CALLS_OF_MAKING
+
+
+def test_every_figure_says_what_misleads_it():
+    assert all(0 < len(metric.pitfalls) <= 120 and "\n" not in metric.pitfalls for metric in discover().values())
+    assert "blur costs less" in about.metric_cards()
 
 
 def test_without_what_measures_the_page_says_so_before_anybody_uploads(services, monkeypatch):

@@ -29,7 +29,9 @@ class Unfinished(PgsError):
 
 @dataclass
 class Run:
-    """Fill one cell: prepare the clip, train the method, render the held-out part, score it, write its record."""
+    """Fill one cell: prepare the clip, train the method, render the held-out part, score it, write its record.
+
+    One that is filled is left as it is; its frames may not be here, as in a fresh clone: --again makes them."""
 
     method: tyro.conf.Positional[str]
     """A method of pgstalker/baselines, or a reference: truth-h264, truth-late, truth-other-sound."""
@@ -49,6 +51,8 @@ class Run:
     """What prediction and truth go through before they are compared."""
     speech: Path | None = None
     """Another's sound: a cross-driven performance, without a truth."""
+    again: bool = False
+    """Make the frames of a cell that is filled again where they are not kept, and say whether its record holds."""
     work: Path = WORK
     """Subjects, models and predictions: what can be made again."""
     results: Path = RESULTS
@@ -71,10 +75,16 @@ class Run:
             speech=self.speech,
         )
         task.check()
-        outcome = run(task, _places(self.work, self.results))
+        places = _places(self.work, self.results)
+        if self.again:
+            from leaderboard.running.verify import remake
+
+            _tell(iter([remake(task, places)]))
+            return
+        outcome = run(task, places)
         if outcome.record is None:
             raise Unfinished(outcome.reason or "")
-        print(f"{outcome.record}: {'was there' if outcome.was_there else 'written'}")
+        print(f"{outcome.record}: {'was there (--again makes its frames anew)' if outcome.was_there else 'written'}")
 
 
 @dataclass
@@ -173,15 +183,18 @@ class Verify:
     results: Path = RESULTS
 
     def run(self) -> None:
-        from leaderboard.running.verify import retrain, verify
+        from leaderboard.running.verify import again_command, retrain, verify
 
-        places = _places(self.work, self.results)
-        verdicts = (
-            iter([retrain(places, self.seed, self.methods)])
-            if self.retrain
-            else verify(places, self.methods, _named(self.dataset))
-        )
-        _tell(verdicts)
+        places, named = _places(self.work, self.results), _named(self.dataset)
+        if self.retrain:
+            _tell(iter([retrain(places, self.seed, self.methods)]))
+            return
+        found = _tell(verify(places, self.methods, named))
+        if not any(verdict.checked for verdict in found):
+            raise Unfinished(
+                f"none of {len(found)} records could be checked, since no prediction is kept in {self.work}; make "
+                f"those of one: {again_command(found[0].path, places, named)}, or one drawn at random: --retrain"
+            )
 
 
 @dataclass
@@ -262,7 +275,8 @@ def _named(datasets: tuple[str, ...]) -> dict[str, str]:
     return {dataset(name).id: name for name in datasets}
 
 
-def _tell(verdicts: Iterator[Verdict]) -> None:
+def _tell(verdicts: Iterator[Verdict]) -> list[Verdict]:
+    """Print each as it comes. Raises Unfinished where a record does not hold."""
     found = []
     for verdict in verdicts:
         print(verdict.line(), flush=True)
@@ -271,6 +285,7 @@ def _tell(verdicts: Iterator[Verdict]) -> None:
         raise Unfinished(f"{sum(bool(verdict.faults) for verdict in found)} of {len(found)} records do not hold")
     if not found:
         raise ConfigError("there are no records; run or regenerate first")
+    return found
 
 
 def _write_report(results: Path, html: Path | None = None) -> None:

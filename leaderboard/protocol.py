@@ -14,6 +14,7 @@ Setting = Literal["self", "cross"]
 Composite = Literal["gt_torso", "rendered_torso", "pasteback", "full_frame"]
 Codec = Literal["lossless", "h264_q8"]
 
+PAPERS_PX = 512
 H264_Q8_CRF = 10
 """What imageio makes of quality=8, with which the papers' scripts write the videos that they compare."""
 
@@ -40,6 +41,10 @@ class Protocol:
     @property
     def id(self) -> str:
         return f"{self.setting}-{self.composite}-{self.codec}-v{VERSION}"
+
+    def is_papers(self, size: tuple[int, int]) -> bool:
+        """Whether papers print figures of this kind: self-driven heads over the true torso at 512 px or more."""
+        return self.setting == "self" and self.composite == "gt_torso" and min(size) >= PAPERS_PX
 
     def record(self) -> dict:
         parts = {"setting": self.setting, "composite": self.composite, "codec": self.codec}

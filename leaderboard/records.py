@@ -32,8 +32,11 @@ def find_records(results: Path, place: str = "*/*/*/*/*", kinds: tuple[str, ...]
     return [path for path in found if path.name != FAILURE]
 
 
-def cell(metric: Metric, figure: Figure, region: Region, reading: Reading, seed: int) -> dict[str, Any]:
-    """One figure as it stands in a record: null with status and reason where there is no value."""
+def cell(
+    metric: Metric, figure: Figure, region: Region, reading: Reading, seed: int, compares: bool = False
+) -> dict[str, Any]:
+    """One figure as it stands in a record: null with status and reason where there is no value. compares: protocol and
+    picture size are those of papers."""
     entries = len(reading.per_frame) if reading.per_frame is not None else reading.n
     block = block_length(entries, reading.stride)
     ci95, is_published = None, reading.details.get("is_published_file", True)
@@ -57,7 +60,7 @@ def cell(metric: Metric, figure: Figure, region: Region, reading: Reading, seed:
         "ci": None if ci95 is None else f"block{block}x{DRAWS}",
         "impl": metric.implementation(),
         "weights_sha256": reading.details.get("weights_sha256"),
-        "comparable_to_papers": bool(figure.compares_with_papers and is_published and region == "full"),
+        "comparable_to_papers": bool(compares and figure.compares_with_papers and is_published and region == "full"),
         "details": details,
     }
 

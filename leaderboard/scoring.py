@@ -91,6 +91,8 @@ def score(
 
     started, clock = datetime.now(UTC), time.perf_counter()
     chosen = choose_metrics(request.metrics)
+    if request.weights is not None and not request.weights.is_dir():
+        raise ConfigError(f"{request.weights} is no folder; give --weights with the folder that holds the files")
     check_installed()
     device = choose_device(request.device)
     with tempfile.TemporaryDirectory(prefix="pgstalker-score-") as scratch, ExitStack() as resources:
@@ -99,7 +101,7 @@ def score(
         readings = _measure(scene, case, chosen, progress)
     progress("statistics", 0.0)
     cells = {
-        key: cell(metric, figure, region, readings[key], request.seed)
+        key: cell(metric, figure, region, readings[key], request.seed, compares=request.protocol.is_papers(case.size))
         for metric in chosen.values()
         for key, (figure, region) in metric.cells().items()
     }

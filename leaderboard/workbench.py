@@ -188,7 +188,10 @@ class Compare:
             names, clip = both, pairs[0].clip.rpartition("/")[0]
             found = [shelf.find(what, clip) for what in both] if self.video is not None else []
         table = comparing.table(pairs, self.seed)
-        print("\n".join([*comparing.lines(table, names), *comparing.blank(pairs)]))
+        blank = comparing.blank(pairs)
+        if not table:
+            raise ConfigError(f"the two share no figure:{blank[0].removeprefix(' ')}; give --gt VIDEO, or --audio FILE")
+        print("\n".join([*comparing.lines(table, names), *blank]))
         if self.video is not None:
             print(f"{comparing.video_of(self.video, *found)}: both side by side")
 

@@ -59,6 +59,10 @@ def _clip(folder: Path, entry: Any) -> Clip:
     name = entry["id"]
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ConfigError(f"{where}: the id {name!r} is no file's name; use letters, digits, - and _")
+    wrong = [key for key in sorted(KNOWN - {"redistributable"}) if not isinstance(entry.get(key, ""), str)]
+    if wrong or not isinstance(entry.get("redistributable", False), bool):
+        key = wrong[0] if wrong else "redistributable"
+        raise ConfigError(f"{where}: {key} of '{name}' is {entry[key]!r}; give {'text' if wrong else 'true or false'}")
     return Clip(
         id=name,
         identity=entry.get("identity", name),
@@ -66,7 +70,7 @@ def _clip(folder: Path, entry: Any) -> Clip:
         audio_id=entry.get("audio_id", f"{name}-own"),
         where=f"{where} names it",
         sha256=entry.get("sha256"),
-        is_redistributable=bool(entry.get("redistributable", False)),
+        is_redistributable=entry.get("redistributable", False),
     )
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from leaderboard.experiments.experiment import Context, Experiment, Finding
 from leaderboard.places import ROOT
-from leaderboard.records import read_record
+from leaderboard.records import find_records, read_record
 from pgstalker.errors import ConfigError
 
+log = logging.getLogger(__name__)
 BENCHES = ROOT / "benchmarks" / "results"
 STAGES = ("render", "frame", "end_to_end", "train_step")
 
@@ -19,7 +22,7 @@ STAGES = ("render", "frame", "end_to_end", "train_step")
 def run(context: Context) -> Finding:
     import plotly.graph_objects as go
 
-    rows = [*benched(BENCHES), *recorded(context.board / "measured")]
+    rows = [*benched(BENCHES), *recorded(context.board)]
     if not rows:
         raise ConfigError(
             "nothing was timed yet; run: python -m pgstalker bench --out benchmarks/results/NAME/bench.jsonl"
@@ -53,21 +56,31 @@ def benched(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def recorded(folder: Path) -> Iterator[dict[str, Any]]:
-    """Medians over the clips of what the records say: one row for each device, method, size and stage."""
+    """Medians over the clips of what the records say: one row for each device, method, size and stage. Floors and
+    oracles, which draw nothing, are left out; a damaged record is told and passed over."""
     found: dict[tuple[str, str, int, str], list[float]] = {}
-    for path in sorted(folder.glob("*/*/*/*/*.json")):
-        if path.name == "failed.json":
+    for path in find_records(folder, kinds=("measured",)):
+        try:
+            record, _ = read_record(path)
+        except ConfigError as error:
+            log.warning("%s", error)
             continue
-        record, _ = read_record(path)
         told, method = record["env"], record["method"]
+        if method.get("kind") in ("floor", "oracle", "reference"):
+            continue
         device = told["gpu"] if method.get("device") == "cuda" else f"{told['cpu']}, {told['threads']} threads"
         what = " ".join(filter(None, [method.get("title", method["id"]), method.get("variant")]))
         for stage, facts in ((record["speed"] or {}).get("stages") or {}).items():
             key = device, what, record["clip"]["size"][0], stage
             found.setdefault(key, []).append(facts["fps_median"])
     for (device, what, size, stage), values in sorted(found.items()):
-        middle = sorted(values)[len(values) // 2]
-        row = {"device": device, "what": what, "stage": stage, "size": size, "frames_per_second": middle}
+        row = {
+            "device": device,
+            "what": what,
+            "stage": stage,
+            "size": size,
+            "frames_per_second": round(median(values), 3),
+        }
         yield row | {"ms_p95": None, "clips": len(values), "source": "records of the board"}
 
 

@@ -8,6 +8,7 @@ pgstalker                  a method of the board, with --clip DATASET/CLIP; METH
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from leaderboard.records import FAILURE, find_records, read_record
 from pgstalker.errors import ConfigError
 from pgstalker.subject import Subject, sha256_of
 
+log = logging.getLogger(__name__)
 VIDEOS = (".mkv", ".mp4", ".mov", ".avi", ".webm")
 Labels = Callable[[], Iterator[np.ndarray]]
 
@@ -82,9 +84,14 @@ class Shelf:
         if record["source"] == "submitted" and not prediction.is_file():
             raise ConfigError(f"the frames of {path} came with the submission; give that video itself, with --gt")
         if not prediction.is_file():
-            raise ConfigError(f"the frames of {path} are not at hand ({prediction}); make them: leaderboard run")
-        if sha256_of(prediction) != told:
-            raise ConfigError(f"{prediction} is not what {path.name} was made of (its sha256 differs); run it again")
+            raise ConfigError(f"the frames of {path} are not at hand; make them: {self._again(path)}")
+        if (found := sha256_of(prediction)) != told:
+            if found != _rendered(run):
+                raise ConfigError(
+                    f"{prediction} is not what {path.name} was made of (its sha256 differs); remove it, then: "
+                    f"{self._again(path)}"
+                )
+            log.warning("the frames of %s were made again here: alike, but not bit for bit those of the record", path)
         truth = self.work / "truths" / record["inputs"]["truth"]["file"] if record["inputs"]["truth"] else None
         sound = run / record["inputs"]["audio"]["file"] if record["inputs"]["audio"] else None
         name = f"{record['method']['id']} [{record['method'].get('revision', '')}]"
@@ -97,6 +104,20 @@ class Shelf:
             record,
             series,
         )
+
+    def _again(self, path: Path) -> str:
+        from leaderboard.running.tasks import Places
+        from leaderboard.running.verify import again_command
+
+        return again_command(path, Places(self.work, self.results), {})
+
+
+def _rendered(run: Path) -> str | None:
+    """The sha256 of what a run rendered, as run.json has it."""
+    try:
+        return json.loads((run / "run.json").read_text("utf-8"))["stages"]["perform"]["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def is_record(path: Path) -> bool:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +17,7 @@ from leaderboard.case import Case, Failed, NotApplicable
 from leaderboard.faces import MOST_LOST
 from leaderboard.metrics.lmd import mouth_distance
 from leaderboard.metrics.metric import Figure, Meter, Metric, Reading
-from leaderboard.weights import missing
+from leaderboard.weights import find, missing
 
 VERSION = "1.5.0"
 FILES = ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")
@@ -62,6 +66,22 @@ class FanMeter:
         return {FIGURE.id: Reading.mean_of(distances, self.stride)}
 
 
+@contextmanager
+def _checkpoints(files: list[Path], folder: Path) -> Iterator[None]:
+    """The files where face-alignment looks before it would fetch them: $TORCH_HOME, which is `folder` meanwhile."""
+    place = folder / "hub" / "checkpoints"
+    place.mkdir(parents=True)
+    for path in files:
+        (place / path.name).symlink_to(path.resolve())
+    before = os.environ.get("TORCH_HOME")
+    os.environ["TORCH_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TORCH_HOME"]
+        os.environ.update({} if before is None else {"TORCH_HOME": before})
+
+
 def begin(case: Case) -> Meter:
     installed = version("face-alignment") if find_spec("face_alignment") else "not"
     if installed != VERSION:
@@ -70,14 +90,17 @@ def begin(case: Case) -> Meter:
         )
     from pgstalker.training.perceptual import backbone_path
 
-    folder = backbone_path().parent
+    kept, files = backbone_path().parent, []
     for name in FILES:
-        if not (folder / name).is_file():
-            raise missing(name, f"from {ADDRESS}{name}", also=folder)
+        path = find(name, case.weights) or kept / name
+        if not path.is_file():
+            raise missing(name, f"from {ADDRESS}{name}", also=kept)
+        files.append(path)
     import face_alignment
 
     kind = face_alignment.LandmarksType.TWO_D
-    detector = face_alignment.FaceAlignment(kind, device=case.device, flip_input=False, compile=False)
+    with _checkpoints(files, case.scratch / "fan"):
+        detector = face_alignment.FaceAlignment(kind, device=case.device, flip_input=False, compile=False)
     return FanMeter(detector, case.frames, 1 if case.every_frame else METRIC.stride)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from leaderboard.case import Case, NotApplicable
+from leaderboard.faces import MOST_LOST
 from pgstalker import __version__
 
 Region = Literal["full", "face", "mouth"]
@@ -156,6 +157,7 @@ class PictureMeter:
             raise NotApplicable(f"the picture's side of {least} px is below the {self.least_side} px that it needs")
         length = -(-self.case.frames // self.stride)
         self._values = {region: np.full(length, np.nan) for region in self.regions}
+        self._unseen = dict.fromkeys(self.regions, 0)
 
     def update(self, index: int, frame: np.ndarray, truth: np.ndarray | None) -> None:
         if index % self.stride:
@@ -164,6 +166,7 @@ class PictureMeter:
         for region, values in self._values.items():
             box = self.case.box(region, index)
             if box is None or min(box[1] - box[0], box[3] - box[2]) < self.least_side:
+                self._unseen[region] += 1
                 continue
             rows, columns = slice(box[0], box[1]), slice(box[2], box[3])
             values[index // self.stride] = self.compare(frame[rows, columns], truth[rows, columns])
@@ -175,6 +178,9 @@ class PictureMeter:
         if region != "full" and not np.isfinite(values).any():
             reason = self.case.why_no_faces or f"no {region} of {self.least_side} px or more was found in the truth"
             return Reading(status=self.case.status_no_faces, reason=reason)
+        if (lost := self._unseen[region]) > MOST_LOST * len(values):
+            what = f"no {region} of {self.least_side} px or more in {lost} of {len(values)} frames of the truth"
+            return Reading(status="failed", reason=f"{what}; at most {MOST_LOST:.0%} may lack one")
         return Reading.mean_of(values, self.stride)
 
 

@@ -16,7 +16,8 @@ CORRELATION = Figure(
     unit="r",
     direction="higher",
     bounds=(-1, 1),
-    meaning="mean r at no lag of the mouth's opening, width and jaw with those that a ridge hears; null_p95 is chance",
+    meaning="mean r at no lag of the mouth's opening, width and jaw with those that a ridge hears; null_p95 is chance; "
+    "generated lips, which are smoother, may pass the truth's own: above the truth it is no merit",
 )
 CONFIDENCE = Figure(
     "sync_ridge_confidence", "r", "higher", (0, 2), "the best lag's r less the median over 31 lags; null_p95 is chance"

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
@@ -136,6 +137,7 @@ def markdown_of(board: dict[str, Any]) -> str:
         parts.append("\n".join(_markdown(board, rows, used_cells(rows, tuple(board["metrics"])))))
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
+        parts += ["\n".join(lines)] if (lines := warning_lines(rows, name_of)) else []
         parts += ["\n".join(lines)] if (lines := _pairs(board, dataset, size)) else []
     if board["experiments"]:
         parts.append("## Experiments")

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -20,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.progress import Line
-from leaderboard.records import FAILURE
+from leaderboard.records import FAILURE, read_record
 from leaderboard.running.stages import STAGES, Run
 from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS
-from pgstalker.errors import PgsError
+from pgstalker.errors import ConfigError, PgsError
 from pgstalker.files import replacing
 
 FAILURE_SCHEMA = "pgstalker-failure/1"
@@ -48,21 +49,52 @@ class Outcome:
 def run(task: Task, places: Places, isolated: bool = True) -> Outcome:
     """Fill the task's cell, or find it filled. Nothing that goes wrong with a person's files or a method is raised:
     the outcome bears the reason, and so does failed.json beside where the record would be."""
-    whole, started = Run(task, places), time.monotonic()
+    whole, started, record = Run(task, places), time.monotonic(), None
     try:
-        if (record := whole.record()) is not None:
+        record = whole.record()
+        check_clip(whole, record)
+        if record is not None:
             return Outcome(task, record, was_there=True)
         done = whole.stages
-        stages = [name for name in STAGES if name not in done]
-        for name in stages:
-            (_apart if isolated else _here)(name, whole)
+        do(whole, [name for name in STAGES if name not in done], isolated)
     except MISHAPS as error:
-        line = str(error).strip().partition("\n")[0]
-        reason = line if isinstance(error, PgsError) else f"{type(error).__name__}: {line}"
-        note_failure(whole, reason)
+        reason = in_words(error)
+        if record is None:  # what was scored before stays scored
+            note_failure(whole, reason)
         return Outcome(task, None, reason, time.monotonic() - started)
     (places.measured / task.place / FAILURE).unlink(missing_ok=True)
     return Outcome(task, whole.record(), None, time.monotonic() - started)
+
+
+def do(whole: Run, stages: Iterable[str], isolated: bool = True) -> None:
+    """Some stages, one after another. Raises what a stage stumbles over."""
+    for name in stages:
+        (_apart if isolated else _here)(name, whole)
+
+
+def in_words(error: BaseException) -> str:
+    """One line, with the kind of error where it is not one of ours."""
+    line = str(error).strip().partition("\n")[0]
+    return line if isinstance(error, PgsError) else f"{type(error).__name__}: {line}"
+
+
+def check_clip(whole: Run, record: Path | None) -> None:
+    """Raises ConfigError where the clip at hand is another one than its record, or what is there of its run, was made
+    of; one that is not at hand is no matter while nothing asks for it."""
+    clip = whole.task.find_clip()
+    if not clip.is_at_hand:
+        return
+    digest = clip.digest()
+    if record is not None:
+        told, what, remedy = read_record(record)[0]["clip"].get("sha256"), record, "give the new one an id of its own"
+    else:
+        told = whole.stages.get("prepare", {}).get("clip_sha256")
+        what, remedy = whole.folder, "remove that folder"
+    if told not in (None, digest):
+        raise ConfigError(
+            f"{clip.path} is another clip (sha256 {digest[:12]}...) than {what} was made of ({told[:12]}...); "
+            f"put that one back, or {remedy}"
+        )
 
 
 def note_failure(whole: Run, reason: str) -> None:

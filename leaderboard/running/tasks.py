@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,6 +110,24 @@ class Task:
             discover()[self.method].check(self.request())
         else:
             raise ConfigError(f"unknown method '{self.method}'; use one of: {', '.join([*discover(), *REFERENCES])}")
+
+    def command(self, places: Places, *more: str) -> str:
+        """What a person types to fill this cell."""
+        words = ["python", "-m", "leaderboard", "run", self.method, "--dataset", self.dataset, "--clip", self.clip]
+        asked: dict[str, Any] = {
+            "preset": self.preset,
+            "size": self.size,
+            "steps": self.steps,
+            "seed": self.seed or None,
+        }
+        asked |= {"device": None if self.device == "auto" else self.device, "speech": self.speech}
+        asked |= {"codec": None if self.codec == "lossless" else self.codec}
+        asked |= {"work": None if places.work == WORK else places.work}
+        asked |= {"results": None if places.results == RESULTS else places.results}
+        for name, value in asked.items():
+            words += [] if value is None else [f"--{name}", str(value)]
+        switches = [f"{name}={value}" for name, value in sorted(self.switches.items())]
+        return shlex.join([*words, *(["--set", *switches] if switches else []), *more])
 
     def request(self) -> TrainingRequest:
         """What the method is asked to train; it goes on where it was killed."""

@@ -7,9 +7,10 @@ every other one untouched, and says so in the record.
 from __future__ import annotations
 
 import logging
+import math
 import random
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,8 @@ from typing import Any
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.records import find_records, read_record, write_record
-from leaderboard.running.runner import run
+from leaderboard.running.references import REFERENCES
+from leaderboard.running.runner import check_clip, do, in_words, run
 from leaderboard.running.stages import Run, score_request
 from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS, score
@@ -28,9 +30,12 @@ log = logging.getLogger(__name__)
 RESCORED = 1e-3
 """Share of a value, or the value itself below 1, by which scoring the same frames again may differ: sums of floats in
 another order, another build of a landmarker."""
-RETRAINED = {"dB": 0.5, "px": 0.25}
-"""By unit; what training anew may differ by: on several threads sums come in another order."""
-RETRAINED_SHARE = 0.08
+RETRAINED = {"ssim": 0.01, "ms_ssim": 0.01, "lpips": 0.01, "flip": 0.01}
+RETRAINED_UNITS = {"dB": 0.5, "px": 0.25, "r": 0.1, "F1": 0.1, "ratio": 0.1, "frames": 1.0}
+"""By figure, else by unit: what training anew may differ by, since on several threads sums come in another order."""
+RETRAINED_SHARE, RETRAINED_LEAST = 0.08, 0.05
+"""Of any other figure: the share of its value, at least so much."""
+Tolerance = Callable[[str, Mapping[str, Any]], float]
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,17 @@ def task_of(record: Mapping[str, Any], datasets: Mapping[str, str]) -> Task:
         raise ConfigError(f"the record lacks {error}; it was not made by `run`, and cannot be made again") from None
 
 
+def again_command(path: Path, places: Places, datasets: Mapping[str, str]) -> str:
+    """What a person types to have the frames of a record again."""
+    try:
+        task = task_of(read_record(path)[0], datasets)
+        if task.place == path.parent.relative_to(places.measured):
+            return task.command(places, "--again")
+    except (ConfigError, ValueError) as error:
+        log.info("%s: %s", path, error)
+    return "python -m leaderboard run METHOD --dataset folder:PATH --clip CLIP --again, set as its record says"
+
+
 def _asked_steps(revision: str) -> int | None:
     numbers = [part[1:] for part in revision.partition("+")[0].split("-") if part[:1] == "n" and part[1:].isdigit()]
     return int(numbers[0]) if numbers else None
@@ -100,22 +116,53 @@ def verify(
             record, _ = read_record(path)
             yield _again(path, record, Run(task_of(record, datasets or {}), places))
         except MISHAPS as error:
-            yield Verdict(path, (str(error).partition("\n")[0],))
+            yield Verdict(path, (in_words(error),))
 
 
 def _again(path: Path, record: dict[str, Any], whole: Run) -> Verdict:
     kept = whole.stages.get("perform")
     if kept is None or not whole.prediction.is_file():
         return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
-    if kept["sha256"] != record["inputs"]["prediction"]["sha256"]:
-        return Verdict(path, ("the prediction that is kept is another one (hash mismatch)",))
     protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
     fresh = score(score_request(whole, protocol))
-    return Verdict(path, tuple(differences(record, fresh, _rescored)))
+    if kept["sha256"] == record["inputs"]["prediction"]["sha256"]:
+        return Verdict(path, tuple(differences(record, fresh, _rescored)))
+    note = "its frames were made again here, and are compared as those of a row made anew"
+    return Verdict(path, tuple(differences(record, fresh, _retrained)), note=note)
 
 
-def differences(record: dict[str, Any], fresh: dict[str, Any], tolerance: Any) -> Iterator[str]:
-    """In words, each cell in which two records of one performance differ by more than tolerance(value, unit)."""
+def remake(task: Task, places: Places, isolated: bool = True) -> Verdict:
+    """Make the frames of a record again where they are not kept any more, then say whether the record holds; it is not
+    touched. Raises ConfigError where there is no record."""
+    whole = Run(task, places)
+    path = whole.record()
+    if path is None:
+        raise ConfigError(f"{task.label} has no record yet; leave out --again")
+    record, _ = read_record(path)
+    try:
+        check_clip(whole, path)
+        do(whole, _lacking(whole), isolated)
+        return _again(path, record, whole)
+    except MISHAPS as error:
+        return Verdict(path, (f"it could not be made again: {in_words(error)}",))
+
+
+def _lacking(whole: Run) -> list[str]:
+    """The stages before judging that were not done, or whose files are gone, and those that come after one of these."""
+    if whole.prediction.is_file() and "perform" in whole.stages:
+        return []
+    done = whole.stages
+    is_there = {
+        "prepare": "prepare" in done and Path(done["prepare"]["subject"]).is_dir(),
+        "train": "train" in done and (whole.task.method in REFERENCES or whole.model.is_dir()),
+        "perform": False,
+    }
+    first = next(name for name, there in is_there.items() if not there)
+    return list(is_there)[list(is_there).index(first) :]
+
+
+def differences(record: dict[str, Any], fresh: dict[str, Any], tolerance: Tolerance) -> Iterator[str]:
+    """In words, each cell in which two records of one performance differ by more than tolerance(key, cell)."""
     sides = [found["inputs"]["truth"] for found in (record, fresh)]
     if all(sides) and sides[0]["frame_md5"] != sides[1]["frame_md5"]:
         yield "the truth is another one (hash mismatch)"
@@ -126,16 +173,20 @@ def differences(record: dict[str, Any], fresh: dict[str, Any], tolerance: Any) -
         if again["value"] is None:
             if again["status"] != "weights_missing":
                 yield f"{key} was {cell['value']:.6g} and is blank now ({again['reason']})"
-        elif abs(again["value"] - cell["value"]) > tolerance(cell["value"], cell["unit"]):
+        elif abs(again["value"] - cell["value"]) > tolerance(key, cell):
             yield f"{key} was {cell['value']:.6g} and is {again['value']:.6g}"
 
 
-def _rescored(value: float, unit: str) -> float:
-    return RESCORED * max(1.0, abs(value))
+def _rescored(key: str, cell: Mapping[str, Any]) -> float:
+    return RESCORED * max(1.0, abs(cell["value"]))
 
 
-def _retrained(value: float, unit: str) -> float:
-    return RETRAINED.get(unit, RETRAINED_SHARE * max(1.0, abs(value)))
+def _retrained(key: str, cell: Mapping[str, Any]) -> float:
+    if cell["details"].get("is_believed") is False:
+        return math.inf  # a lag that chance would find: it means nothing, here as there
+    relative = max(RETRAINED_LEAST, RETRAINED_SHARE * abs(cell["value"]))
+    figure = cells()[key][1].id if key in cells() else key
+    return RETRAINED.get(figure, RETRAINED_UNITS.get(cell["unit"], relative))
 
 
 def retrain(places: Places, seed: int | None = None, methods: tuple[str, ...] = (), isolated: bool = True) -> Verdict:
@@ -144,10 +195,13 @@ def retrain(places: Places, seed: int | None = None, methods: tuple[str, ...] = 
     Only rows whose clip is at hand are drawn. Raises ConfigError where there is none."""
     drawn = []
     for path in records_of(places, methods):
-        record, _ = read_record(path)
-        task = task_of(record, {})
-        if task.find_clip().is_at_hand:
-            drawn.append((path, record, task))
+        try:
+            record, _ = read_record(path)
+            task = task_of(record, {})
+            if task.find_clip().is_at_hand:
+                drawn.append((path, record, task))
+        except ConfigError as error:
+            log.warning("%s is passed over: %s", path, error)
     if not drawn:
         raise ConfigError(f"{places.measured} holds no record of a clip that is at hand; run or regenerate first")
     path, record, task = random.Random(seed).choice(drawn)
@@ -163,7 +217,7 @@ def retrain(places: Places, seed: int | None = None, methods: tuple[str, ...] = 
 def rescore(
     places: Places, weights: Path, methods: tuple[str, ...] = (), datasets: Mapping[str, str] | None = None
 ) -> Iterator[Verdict]:
-    """Fill the cells of each record that were blank for lack of weights, from its kept prediction.
+    """Fill the cells of each record that were blank for lack of weights or a package, from its kept prediction.
 
     Raises ConfigError where `weights` is no folder."""
     if not weights.is_dir():
@@ -171,13 +225,18 @@ def rescore(
     for path in records_of(places, methods):
         try:
             record, series = read_record(path)
-            blank = [key for key, cell in record["metrics"].items() if cell["status"] == "weights_missing"]
+            blank = [key for key, cell in record["metrics"].items() if _lacks_something(cell)]
             if not blank:
                 yield Verdict(path, checked=False, note="no cell lacks weights")
                 continue
             yield _fill(path, record, series, blank, Run(task_of(record, datasets or {}), places), weights)
         except MISHAPS as error:
             yield Verdict(path, (str(error).partition("\n")[0],))
+
+
+def _lacks_something(cell: Mapping[str, Any]) -> bool:
+    """Weights, or the package that computes it."""
+    return cell["status"] == "weights_missing" or (cell["status"] != "ok" and "@absent:" in cell["impl"])
 
 
 def _fill(path: Path, record: dict, series: dict, blank: list[str], whole: Run, weights: Path) -> Verdict:

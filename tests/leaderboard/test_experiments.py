@@ -191,7 +191,7 @@ def test_speed_of_benches_and_of_records(context, monkeypatch, tmp_path):
         50.0,
         "machine/bench_x.jsonl",
     )
-    rows = list(cross_hardware.recorded(context.board / "experiments" / "mgf" / "measured"))
+    rows = list(cross_hardware.recorded(context.board / "experiments" / "mgf"))
     assert {row["stage"] for row in rows} == {"frame", "end_to_end"} and all(
         row["frames_per_second"] > 0 for row in rows
     )

@@ -318,3 +318,53 @@ def test_fan_is_asked_for_by_name_and_never_fetched(case_of, faces):
         pytest.skip("face-alignment is installed here")
     with pytest.raises(NotApplicable, match="pip install"):
         discover()["lmd_fan"].begin(case_of(faces, faces))
+
+
+def test_fan_s_files_are_taken_from_the_folder_that_was_named(case_of, faces, tmp_path, monkeypatch):
+    import os
+    import sys
+    from types import SimpleNamespace
+
+    from leaderboard.metrics import lmd_fan
+
+    def aligner(kind, **settings):
+        place = Path(os.environ["TORCH_HOME"]) / "hub" / "checkpoints"
+        held.update({path.name: path.read_text() for path in place.iterdir()})
+
+    held: dict[str, str] = {}
+    fake = SimpleNamespace(LandmarksType=SimpleNamespace(TWO_D=1), FaceAlignment=aligner)
+    monkeypatch.setitem(sys.modules, "face_alignment", fake)
+    monkeypatch.setattr(lmd_fan, "find_spec", lambda name: True)
+    monkeypatch.setattr(lmd_fan, "version", lambda name: lmd_fan.VERSION)
+    before = os.environ["TORCH_HOME"]
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    with pytest.raises(WeightsError, match="s3fd"):
+        lmd_fan.begin(case_of(faces, faces, weights=folder))
+    for name in lmd_fan.FILES:
+        (folder / name).write_text(f"of {name}")
+    lmd_fan.begin(case_of(faces, faces, weights=folder))
+    assert held == {name: f"of {name}" for name in lmd_fan.FILES} and os.environ["TORCH_HOME"] == before
+
+
+@pytest.mark.parametrize(("lost", "status"), [(3, "ok"), (4, "failed")])
+def test_a_face_that_is_lost_too_often_gives_no_figure_of_its_region(lost, status, case_of, faces):
+    """Of 60 frames 3 are 5 %."""
+    dark = faces.copy()
+    dark[10 : 10 + lost] = 0
+    for name in ("psnr", "ssim"):
+        readings = run(discover()[name], case_of(faces, dark), faces, dark)
+        assert readings[name].status == "ok"
+        for region in ("face", "mouth"):
+            reading = readings[f"{name}_{region}"]
+            assert reading.status == status
+            assert status == "ok" or f"in {lost} of 60 frames of the truth; at most 5%" in reading.reason
+
+
+def test_openface_rows_are_those_of_the_frames_that_are_compared(case_of, faces, tmp_path):
+    """A prediction that begins two frames late, beside the same rows two frames later."""
+    values = np.random.default_rng(0).uniform(0, 5, 60)
+    late = openface(tmp_path / "late.csv", [(1, 1, 5.0), (2, 1, 5.0), *((f + 3, 1, v) for f, v in enumerate(values))])
+    true = openface(tmp_path / "true.csv", [(f + 1, 1, v) for f, v in enumerate(values)])
+    shifted = case_of(faces, faces, openface=(late, true), starts=(2, 0), lengths=(62, 60))
+    assert run(discover()["aue_openface"], shifted, faces[:0], None)["aue_openface"].value == 0

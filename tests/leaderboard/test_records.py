@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from leaderboard.board.reported import FOLDER, reported
-from leaderboard.metrics import Reading, cells
+from leaderboard.metrics import Reading, cells, discover
+from leaderboard.protocol import Protocol
 from leaderboard.records import cell, read_record, write_record
 from leaderboard.schema import FILES, load, validate
 from pgstalker.errors import ConfigError
@@ -17,7 +18,7 @@ from pgstalker.errors import ConfigError
 
 def some_cell(key: str, reading: Reading) -> dict:
     metric, figure, region = cells()[key]
-    return cell(metric, figure, region, reading, seed=0)
+    return cell(metric, figure, region, reading, seed=0, compares=True)
 
 
 @pytest.fixture
@@ -121,10 +122,28 @@ def test_a_damaged_file_is_said(content, tmp_path):
 
 
 def test_lost_per_frame_values_are_said(record, tmp_path):
-    write_record(record, {"psnr": np.ones(4)}, tmp_path / "a.json")
-    (tmp_path / "a.npz").write_bytes(b"PK")
-    with pytest.raises(ConfigError, match=r"a\.json"):
-        read_record(tmp_path / "a.json")
+    write_record(record, {"psnr": np.random.default_rng(0).random(400)}, tmp_path / "a.json")
+    whole = (tmp_path / "a.npz").read_bytes()
+    middle = whole[:300] + bytes(200) + whole[500:]
+    for damaged in (b"PK", whole[:200], middle):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        with pytest.raises(ConfigError, match=r"a\.json"):
+            read_record(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "side", "expected"),
+    [
+        (Protocol("self", "gt_torso"), 512, True),
+        (Protocol("self", "gt_torso"), 256, False),
+        (Protocol("self", "full_frame"), 512, False),
+        (Protocol("cross", "gt_torso"), 512, False),
+    ],
+)
+def test_only_what_papers_print_compares_with_papers(protocol, side, expected):
+    metric = discover()["psnr"]
+    made = cell(metric, metric.figures[0], "full", Reading.mean_of(np.ones(3)), 0, protocol.is_papers((side, side)))
+    assert made["comparable_to_papers"] is expected
 
 
 def test_the_schemas_are_schemas():

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from leaderboard.board.compiled import compile_board, text_of
+from leaderboard.inspection.shelf import Shelf
 from leaderboard.records import read_record
 from leaderboard.report import END, START, stale, write
 from leaderboard.running import performing, tasks
 from leaderboard.running.regenerate import Wish, plan, regenerate
-from leaderboard.running.runner import FAILURE, StageDied, _apart, run
+from leaderboard.running.runner import FAILURE, StageDied, _apart, note_failure, run
 from leaderboard.running.stages import Run, judge
 from leaderboard.running.tasks import Places, Task
-from leaderboard.running.verify import rescore, retrain, verify
+from leaderboard.running.verify import _retrained, rescore, retrain, verify
 from pgstalker.errors import AvatarError, ConfigError, PgsError
 from pgstalker.method import method
 
@@ -264,6 +265,87 @@ def test_kept_predictions_bear_their_records_out(copied, toons):
     assert "differs: psnr was" in first.line() and "hash mismatch" in second.line()
 
 
+def test_what_nothing_is_kept_of_is_made_again_beside_its_record(copied, toons, capsys):
+    """As after cloning: records, and no work."""
+    from leaderboard.__main__ import main
+
+    record = copied.measured / RECORD
+    before = record.read_bytes()
+    where = ["--work", str(copied.work / "new"), "--results", str(copied.results)]
+    asked = ["run", "still-frame", "--dataset", toons, "--clip", "anna", "--size", str(SIZE), "--device", "cpu", *where]
+    assert main(["verify", "--methods", "still-frame", "--dataset", toons, *where]) == 1
+    told = capsys.readouterr().err
+    assert "none of 2 records could be checked" in told and "--again" in told and f"--size {SIZE}" in told
+    assert main(asked) == 0 and "--again makes its frames anew" in capsys.readouterr().out
+    assert not (copied.work / "new").exists()
+    assert main([*asked, "--again"]) == 0 and f"{record}: holds" in capsys.readouterr().out
+    assert record.read_bytes() == before
+    assert Shelf(copied.results, copied.work / "new").find("still-frame", "toons/anna").truth.is_file()
+    assert main(["verify", "--methods", "still-frame", "--dataset", toons, *where]) == 0
+    assert main([*asked, "--again", "--seed", "3"]) == 2 and "has no record yet" in capsys.readouterr().err
+
+
+def test_frames_made_again_that_differ_in_bits_are_known_as_such(copied, toons, caplog):
+    """As on another machine: the record bears the hash of other frames, and figures close by."""
+    record = copied.measured / RECORD
+    content = json.loads(record.read_text())
+    content["inputs"]["prediction"]["sha256"] = "0" * 64
+    content["metrics"]["psnr"]["value"] += 0.3
+    record.write_text(json.dumps(content))
+    first, _ = verify(copied, ("still-frame",), {"toons": toons})
+    assert first.checked and not first.faults and "made again here" in first.line()
+    assert Shelf(copied.results, copied.work).find("still-frame", "toons/anna") and "made again here" in caplog.text
+    content["metrics"]["ssim"]["value"] -= 0.02
+    record.write_text(json.dumps(content))
+    assert "ssim was" in next(verify(copied, ("still-frame",), {"toons": toons})).line()
+    (copied.work / "runs" / Path(RECORD).parent / "prediction.mkv").unlink()
+    with pytest.raises(ConfigError, match="are not at hand; make them: python -m leaderboard run"):
+        Shelf(copied.results, copied.work).find("still-frame", "toons/anna")
+
+
+def test_another_clip_of_the_same_name_is_noticed(copied, toons, tmp_path):
+    import shutil
+
+    folder = tmp_path / "toons"
+    shutil.copytree(toons.removeprefix("folder:"), folder)
+    manifest = folder / "anna.subject" / "subject.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    task = Task("still-frame", f"folder:{folder}", "anna", size=SIZE, device="cpu")
+    outcome = run(task, copied, isolated=False)
+    assert "anna.subject is another clip" in outcome.reason and "an id of its own" in outcome.reason
+    board = row_of(compile_board(copied.results), "still-frame")
+    assert board["clips"][0]["values"]["psnr"] is not None, "what was scored before stays scored"
+    (copied.measured / RECORD).unlink()
+    outcome = run(task, copied, isolated=False)
+    assert "is another clip" in outcome.reason and "remove that folder" in outcome.reason
+    board = row_of(compile_board(copied.results), "still-frame")
+    assert "is another clip" in board["clips"][0]["reasons"]["psnr"]
+
+
+def test_a_failure_beside_a_record_takes_nothing_from_it(copied, toons):
+    note_failure(Run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), copied), "the disk was full")
+    row = row_of(compile_board(copied.results), "still-frame")
+    assert row["values"]["psnr"] is not None and len(row["clips"]) == 2
+
+
+def test_retraining_tells_figures_between_0_and_1_apart():
+    cell = {"unit": "", "value": 0.9, "details": {}}
+    assert _retrained("ssim", cell) == _retrained("ssim_face", cell) == _retrained("lpips", cell) == 0.01
+    assert _retrained("aperture_r", cell | {"unit": "r"}) == 0.1 and _retrained("psnr", cell | {"unit": "dB"}) == 0.5
+    assert _retrained("lmd_mp_norm", cell | {"unit": "%", "value": 2.0}) == pytest.approx(0.16)
+    assert _retrained("sync_ridge_lag", cell | {"unit": "frames", "details": {"is_believed": False}}) == np.inf
+
+
+def test_a_damaged_record_is_not_drawn(copied, toons, monkeypatch, caplog):
+    from leaderboard.running import verify as module
+
+    task_of = module.task_of
+    monkeypatch.setattr(module, "task_of", lambda record, _: task_of(record, {"toons": toons}))
+    (copied.measured / RECORD).write_text("{")
+    verdict = retrain(copied, seed=1, methods=("still-frame",), isolated=False)
+    assert "toons/bert" in verdict.line() and "anna" in caplog.text and "is passed over" in caplog.text
+
+
 def test_a_row_made_again_holds(copied, toons, monkeypatch):
     from leaderboard.running import verify as module
 
@@ -298,6 +380,10 @@ def test_the_report_is_the_same_each_time_and_knows_when_it_is_stale(copied, tmp
     assert write(copied.results, tmp_path / "page.html", readme) == written
     assert {path: path.read_bytes() for path in written} == texts
     assert stale(copied.results, readme) == []
+    assert (
+        "- Truth, one frame late (quick-64-s0), anna: the prediction is 1 frame late"
+        in (copied.results / "board.md").read_text()
+    )
     assert "| Still frame (quick-64-s0) | whole frame | 2 |" in readme.read_text() and readme.read_text().endswith(
         "The end.\n"
     )

@@ -16,7 +16,7 @@ from leaderboard.protocol import Protocol
 from leaderboard.records import read_record
 from leaderboard.scoring import ScoreRequest, choose_metrics, score
 from pgstalker.errors import ConfigError, MediaError
-from pgstalker.media import write_wav
+from pgstalker.media import read_audio, write_wav
 from tests.leaderboard.drawn import draw, openings, run
 
 ROOT = Path(__file__).parents[2]
@@ -81,6 +81,46 @@ def test_a_late_prediction_is_said_and_shifted_when_asked(talk, faces, write, ey
     early = score(ScoreRequest(talk, late, metrics=("lmd",), align=True), observer=eyes)
     assert early["clip"]["best_lag"] == -3 and "3 frames early" in early["warnings"][0]
     assert early["metrics"]["lmd_mp"]["value"] == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("lag", "own_from", "truth_from"), [(3, 0, 0), (-3, 3, 3)])
+def test_a_shift_moves_each_sound_with_its_side(lag, own_from, truth_from, faces, write, eyes, tmp_path, monkeypatch):
+    """What drove a prediction is in step with the truth; the prediction's own sound goes with the prediction."""
+    from leaderboard import scoring
+
+    rng = np.random.default_rng(0)
+    sounds = {name: rng.normal(0, 0.1, 60 * 640).astype(np.float32) for name in ("driver", "truth", "own")}
+    for name, samples in sounds.items():
+        write_wav(tmp_path / f"{name}.wav", samples, 16000)
+    late = np.concatenate([faces[:1]] * 3 + [faces[:-3]])
+    sides = (late, faces) if lag > 0 else (faces, late)
+    prediction, truth = write("pred.mkv", sides[0]), write("truth.mkv", sides[1])
+    seen: list = []
+    measure = scoring._measure
+    monkeypatch.setattr(
+        scoring, "_measure", lambda scene, case, *rest: seen.append(case) or measure(scene, case, *rest)
+    )
+    files = {"audio": tmp_path / "driver.wav", "truth_audio": tmp_path / "truth.wav"}
+    request = ScoreRequest(prediction, truth, metrics=("sync_ridge",), align=True, **files)
+    record = score(request, observer=eyes)
+    assert record["clip"]["best_lag"] == lag and record["inputs"]["truth_audio"]["file"] == "truth.wav"
+    np.testing.assert_allclose(seen[0].audio, sounds["driver"][own_from * 640 :], atol=1e-4)
+    np.testing.assert_allclose(seen[0].truth_audio, sounds["truth"][truth_from * 640 :], atol=1e-4)
+    spoken = write("spoken.mkv", sides[0], audio=(sounds["own"], 16000))
+    score(ScoreRequest(spoken, truth, metrics=("sync_ridge",), align=True), observer=eyes)
+    starts = seen[1].starts
+    assert starts == (max(0, lag), max(0, -lag)) and len(seen[1].audio) == len(read_audio(spoken)) - starts[0] * 640
+    assert len(seen[1].truth_audio) == len(seen[1].audio), "a truth without sound says the same words"
+
+
+def test_weights_in_no_folder_and_nothing_to_compare_are_said(talk, faces, write, tmp_path, capsys):
+    from leaderboard.__main__ import main
+
+    assert main(["score", "--pred", str(talk), "--weights", str(tmp_path / "none")]) == 2
+    assert "none is no folder" in capsys.readouterr().err
+    assert main(["compare", str(talk), str(write("other.mkv", faces[::-1]))]) == 2
+    told = capsys.readouterr().err
+    assert "the two share no figure: " in told and "give --gt VIDEO" in told and told.count("\n") == 1
 
 
 def test_different_lengths_are_refused_or_cut(talk, faces, write, eyes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +255,27 @@ def test_what_cannot_be_judged_is_said(planted, case_of, faces):
         METRIC.begin(case_of(faces, audio=sound[:1920]))
     with pytest.raises(Failed, match="no face was found"):
         METRIC.begin(case_of(0 * faces, audio=sound, weights=planted.weights))
+
+
+def test_the_truth_is_heard_with_its_own_sound(planted, tmp_path):
+    """The true frames under other words: the person is as confident as ever, the prediction is not."""
+    own, other = (
+        write_wav(tmp_path / f"{name}.wav", samples, RATE_HZ) or tmp_path / f"{name}.wav"
+        for name, samples in (("own", planted.samples), ("other", planted.samples[::-1].copy()))
+    )
+    request = ScoreRequest(
+        planted.video, planted.video, audio=other, truth_audio=own, metrics=("sync",), weights=planted.weights,
+        device="cpu",
+    )  # fmt: skip
+    record = score(request, observer=StillEyes())
+    cells = record["metrics"]
+    gap = cells["sync_confidence_gap"]["value"]
+    assert gap == pytest.approx(
+        cells["sync_confidence"]["details"]["truth"] - cells["sync_confidence"]["value"], abs=1e-4
+    )
+    assert gap > 0.5 and record["inputs"]["truth_audio"]["file"] == "own.wav"
+    same = score(replace(request, audio=own), observer=StillEyes())
+    assert same["metrics"]["sync_confidence_gap"]["value"] == 0 and "truth_audio" not in same["inputs"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a network", b"PK\x03\x04 half a zip"])

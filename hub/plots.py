@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hub.results import ANCHORS, Results, label
+from hub.results import ANCHORS, Results, is_compared, label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -18,7 +18,8 @@ HEIGHT = 420
 
 def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go.Figure | None:
     """Frames per second drawn (logarithmic) against one figure, with a line along the best of both through each set of
-    rows that compare; None without points. What only copies true frames (floors, oracles, the truth) has no speed."""
+    rows that compare; None without points. What only copies true frames (floors, oracles, the truth) has no speed, and
+    a row that lacks some of the clips is hollow and on no line."""
     import plotly.graph_objects as go
 
     about = results.metrics.get(metric)
@@ -36,11 +37,11 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
         figure.add_scatter(
             x=[fps for _, fps, _ in points], y=[value for *_, value in points], text=[label(row) for row, *_ in points],
             mode="markers+text", textposition="top center", cliponaxis=False, name=name, legendgroup=name,
-            marker={"size": 11, "color": colour, "symbol": [SYMBOLS.get(row["kind"], "diamond") for row, *_ in points]},
+            marker={"size": 11, "color": colour, "symbol": [symbol(row) for row, *_ in points]},
             customdata=[f"{key[0]}, {row['kind']}, {key[3]}" for row, *_ in points],
             hovertemplate="<b>%{text}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata}<extra></extra>",
         )  # fmt: skip
-        front = frontier([(fps, value) for _, fps, value in points], about)
+        front = frontier([(fps, value) for row, fps, value in points if is_compared(row)], about)
         figure.add_scatter(
             x=[fps for fps, _ in front], y=[value for _, value in front], mode="lines", legendgroup=name,
             name="nobody there better in both", showlegend=False,
@@ -49,6 +50,11 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
     figure.update_xaxes(type="log", title="frames/s drawn")
     figure.update_yaxes(title=f"{about['title']} {about['unit']}".strip())
     return quiet(figure)
+
+
+def symbol(row: dict) -> str:
+    shape = SYMBOLS.get(row["kind"], "diamond")
+    return shape if is_compared(row) else f"{shape}-open"
 
 
 def frontier(points: list[tuple[float, float]], about: dict) -> list[tuple[float, float]]:

@@ -238,6 +238,16 @@ def _prominence(item: tuple[str, dict]) -> tuple:
     return group, about.get("region", "full") != "full", known
 
 
+def is_subdued(row: Row) -> bool:
+    """Whether it stands beside the methods rather than among them: it is no method, or lacks some of the clips."""
+    return row["kind"] in ANCHORS or not is_compared(row)
+
+
+def is_compared(row: Row) -> bool:
+    """Whether it has all clips of its table, so that its means compare."""
+    return row.get("is_compared", True)
+
+
 def label(row: Row) -> str:
     return f"{row['title']} ({row['variant']})" if row.get("variant") else row["title"]
 

@@ -1,14 +1,18 @@
 """How sure is a figure, and is one method better than another? The clip is the unit: its frames are not independent.
 
-Within a clip: circular block bootstrap, blocks of one second (Politis and Romano 1992). Across clips: clips are drawn
-first, then blocks within them. Between methods: the same frames of the same clips, differences, an exact sign-flip
-test over clips, Holm's correction over the figures tested together.
+Within a clip: circular block bootstrap, blocks of one second (Politis and Romano 1992), widened by Student's t for the
+few blocks that a clip has. Between methods: differences on the same frames of the same clips. With enough clips, of
+clips: an exact sign-flip test, Holm's correction over the figures tested together, and an interval for which clips are
+drawn first, then blocks within them. With fewer, nothing is claimed of other clips: the interval is that of the frames
+of these very clips, and a difference is one "on these frames".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
 
 import numpy as np
 
@@ -21,8 +25,12 @@ BATCH_ENTRIES = 2_000_000
 MOST_EXACT_CLIPS = 14
 SIGN_FLIPS = 20_000
 ALPHA = 0.05
+NORMAL = 1.959964
+"""The normal distribution's 97.5 % quantile."""
 
 Interval = tuple[float, float]
+Scope = Literal["clips", "frames"]
+"""What a claim is about: clips like these, or the frames of these very clips alone."""
 
 
 def block_length(entries: int, stride: int = 1) -> int:
@@ -37,6 +45,22 @@ def block_draws(entries: int, block: int, draws: int, rng: np.random.Generator) 
     return indices.reshape(draws, -1)[:, :entries]
 
 
+def t_quantile(freedom: float) -> float:
+    """Student's 97.5 % quantile."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, 0.5 + LEVEL / 2))
+
+
+def widened(centre: float, bounds: Interval, blocks: float) -> Interval | None:
+    """A percentile interval of draws of so many blocks, or clips, brought to its level about `centre`: draws vary by
+    sqrt((k - 1) / k) too little, and k of them tell their own spread only as Student's t does. None below two."""
+    if blocks < 2:
+        return None
+    factor = t_quantile(blocks - 1) / NORMAL * float(np.sqrt(blocks / (blocks - 1)))
+    return centre - factor * (centre - bounds[0]), centre + factor * (bounds[1] - centre)
+
+
 def interval(
     entries: int, statistic: Callable[[np.ndarray], float], block: int, draws: int = DRAWS, seed: int = 0
 ) -> Interval | None:
@@ -46,13 +70,14 @@ def interval(
     while len(values) < draws:
         batch = min(draws - len(values), max(1, BATCH_ENTRIES // entries))
         values += [statistic(row) for row in block_draws(entries, block, batch, rng)]
-    return _percentiles(np.array(values))
+    bounds = _percentiles(np.array(values))
+    return None if bounds is None else widened(statistic(np.arange(entries)), bounds, entries / block)
 
 
 def mean_interval(values: np.ndarray, block: int, draws: int = DRAWS, seed: int = 0) -> Interval | None:
     """95 % interval of the mean of a series [n] that may hold NaN."""
-    rng = np.random.default_rng(seed)
-    return _percentiles(_mean_draws(values, block, draws, rng))
+    bounds = _percentiles(_mean_draws(values, block, draws, np.random.default_rng(seed)))
+    return None if bounds is None else widened(float(np.nanmean(values)), bounds, len(values) / block)
 
 
 def _mean_draws(values: np.ndarray, block: int, draws: int, rng: np.random.Generator) -> np.ndarray:
@@ -86,43 +111,79 @@ def _percentiles(values: np.ndarray) -> Interval | None:
 
 
 def clips_interval(
-    clips: Sequence[np.ndarray], stride: int = 1, draws: int = DRAWS, seed: int = 0
+    clips: Sequence[np.ndarray], stride: int = 1, draws: int = DRAWS, seed: int = 0, scope: Scope | None = None
 ) -> tuple[float, Interval | None]:
-    """Mean over clips of each one's mean, and its 95 % interval: clips are drawn, then blocks within each drawn one.
+    """Mean over clips of each one's mean, and its 95 % interval.
 
-    clips are series [n], or of one entry where a clip has but one number.
+    clips are series [n], or of one entry where a clip has but one number. scope "clips", which least_clips() of them
+    have unless another is given: clips are drawn, then blocks within each drawn one. "frames": the clips stay, blocks
+    are drawn within each, and the clip of fewest blocks says how far to widen; None where a clip has one number, which
+    tells nothing of how it varies.
     """
     rng = np.random.default_rng(seed)
-    means = np.stack([_mean_draws(clip, block_length(len(clip), stride), draws, rng) for clip in clips])
-    if len(clips) > 1:
-        chosen = rng.integers(len(clips), size=(draws, len(clips)))
-        drawn = means[chosen, np.arange(draws)[:, None]].mean(1)
+    blocks = [block_length(len(clip), stride) for clip in clips]
+    means = np.array([np.nanmean(clip) for clip in clips])
+    centre = float(means.mean())
+    scope = scope or ("clips" if len(clips) >= least_clips() else "frames")
+    if scope == "frames" and min(map(len, clips)) == 1:
+        return centre, None
+    drawn = np.stack([_mean_draws(clip, block, draws, rng) for clip, block in zip(clips, blocks)])
+    if scope == "frames":
+        bounds, units = _percentiles(drawn.mean(0)), min(len(clip) / block for clip, block in zip(clips, blocks))
     else:
-        drawn = means[0]
-    is_alone = len(clips) == 1 and len(clips[0]) == 1
-    return float(np.mean([np.nanmean(clip) for clip in clips])), None if is_alone else _percentiles(drawn)
+        chosen = rng.integers(len(clips), size=(draws, len(clips)))
+        bounds, units = _percentiles(drawn[chosen, np.arange(draws)[:, None]].mean(1)), len(clips)
+    return centre, None if bounds is None else widened(centre, bounds, units)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Method A less method B in one figure. p is None, and `verdict` "not testable", where clips are too few for any
-    outcome to be significant; is_tie is what ranking goes by: the interval of the difference holds 0."""
+    """Method A less method B in one figure, over `clips` clips, one of `tested` figures. p is of the test over clips,
+    p_holm the same corrected over the figures tested together; both None where clips are too few for any outcome to be
+    significant, and then ci95 is of the frames of these clips alone (None: one number per clip)."""
 
     difference: float
     ci95: Interval | None
     clips: int
+    tested: int
     p: float | None
-    verdict: str
+    p_holm: float | None
 
     @property
-    def is_tie(self) -> bool:
-        return self.ci95 is None or self.ci95[0] <= 0 <= self.ci95[1]
+    def scope(self) -> Scope:
+        return "frames" if self.p_holm is None else "clips"
+
+    @property
+    def is_different(self) -> bool:
+        """What may be claimed within `scope`, at the 5 % level."""
+        if self.p_holm is not None:
+            return self.p_holm <= ALPHA
+        return self.ci95 is not None and not self.ci95[0] <= 0 <= self.ci95[1]
+
+    @property
+    def verdict(self) -> str:
+        """In words."""
+        if self.scope == "clips":
+            return "different" if self.is_different else "no difference shown"
+        return f"{self.shortage}; different on these frames" if self.is_different else self.shortage
+
+    @property
+    def shortage(self) -> str:
+        """Why nothing is claimed of other clips."""
+        together = f" for {self.tested} figures" if self.tested > 1 else ""
+        return f"not testable: {counted(self.clips)}, {least_clips(self.tested)} are the least{together}"
 
 
-def compare(
-    first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray], stride: int = 1, seed: int = 0
-) -> Comparison:
-    """Paired comparison of one figure over the clips that both methods have.
+def counted(clips: int) -> str:
+    return "1 clip" if clips == 1 else f"{clips} clips"
+
+
+Side = Mapping[str, np.ndarray]
+"""Of one method and figure: clip to per-frame series [n], or one entry."""
+
+
+def compare(first: Side, second: Side, stride: int = 1, seed: int = 0, tested: int = 1) -> Comparison:
+    """Paired comparison of one figure over the clips that both methods have, as one of `tested` figures.
 
     Values are per-frame series by clip, of equal length on both sides, or series of one entry. Raises ValueError where
     no clip is common.
@@ -131,19 +192,23 @@ def compare(
     if not common:
         raise ValueError("the two methods share no clip")
     differences = [np.asarray(first[clip], np.float64) - second[clip] for clip in common]
-    mean, ci95 = clips_interval(differences, stride, seed=seed)
-    p = sign_flip_p(np.array([np.nanmean(d) for d in differences]), seed)
-    if p is None:
-        verdict = f"not testable: {len(common)} clips, {least_clips()} are the least"
-    else:
-        verdict = "different" if p <= ALPHA else "no difference shown"
-    return Comparison(mean, ci95, len(common), p, verdict)
+    scope: Scope = "clips" if len(common) >= least_clips(tested) else "frames"
+    mean, ci95 = clips_interval(differences, stride, seed=seed, scope=scope)
+    p = sign_flip_p(np.array([np.nanmean(d) for d in differences]), seed) if scope == "clips" else None
+    return Comparison(mean, ci95, len(common), tested, p, p)
 
 
-def least_clips() -> int:
-    """The fewest clips with which a two-sided sign-flip test can reach ALPHA."""
+def compare_all(sides: Mapping[str, tuple[Side, Side, int]], seed: int = 0) -> dict[str, Comparison]:
+    """Figures tested together, each (first, second, stride): p_holm, and with it the verdict, is corrected over all."""
+    found = {key: compare(*both, seed=seed, tested=len(sides)) for key, both in sides.items()}
+    corrected = holm({key: outcome.p for key, outcome in found.items()})
+    return {key: replace(outcome, p_holm=corrected[key]) for key, outcome in found.items()}
+
+
+def least_clips(tested: int = 1) -> int:
+    """The fewest clips with which a two-sided sign-flip test of one among `tested` figures can reach ALPHA."""
     clips = 1
-    while 2 / 2**clips > ALPHA:
+    while tested * 2 / 2**clips > ALPHA:
         clips += 1
     return clips
 
@@ -154,15 +219,25 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float | None:
     None where even the most extreme outcome could not be significant.
     """
     count = len(differences)
-    if count < least_clips():
-        return None
+    return None if count < least_clips() else float(sign_flip_ps(differences[None], seed)[0])
+
+
+def sign_flip_ps(differences: np.ndarray, seed: int = 0, flips: int = SIGN_FLIPS) -> np.ndarray:
+    """The p [n] of n such sets [n, clips], 0 to 1; with more than 14 clips by `flips` random signs."""
+    sums = differences @ _signs(differences.shape[1], seed, flips).T
+    outcomes = np.abs(sums)
+    seen = outcomes[:, :1]
+    return np.mean(outcomes >= seen - 1e-12 * np.maximum(1.0, seen), axis=1)
+
+
+@cache
+def _signs(count: int, seed: int, flips: int) -> np.ndarray:
+    """[flips, count] of -1 and 1, what was observed first; the first sign stays, for both sides count."""
     if count <= MOST_EXACT_CLIPS:
-        signs = 1 - 2 * ((np.arange(2**count)[:, None] >> np.arange(count)) & 1)
-    else:
-        signs = np.random.default_rng(seed).choice([-1, 1], (SIGN_FLIPS, count))
-        signs[0] = 1  # what was observed is one of the outcomes
-    outcomes = np.abs(signs @ differences)
-    return float(np.mean(outcomes >= outcomes[0] - 1e-12 * max(1.0, outcomes[0])))
+        return 1 - 2 * ((np.arange(2 ** (count - 1))[:, None] << 1 >> np.arange(count)) & 1)
+    signs = np.random.default_rng(seed).choice([-1, 1], (flips, count))
+    signs[0] = 1
+    return signs
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -181,17 +181,19 @@ class Compare:
         clip = self.clip
         if any(Path(what).is_file() for what in both):
             found = [shelf.find(what, clip) for what in both]
-            pairs = [comparing.Pair("", *comparing.entries_of(*found))]
+            groups = {"": [comparing.Pair("", *comparing.entries_of(*found))]}
             names = (found[0].name, found[1].name)
         else:
-            pairs = comparing.pairs_of(shelf, self.a, self.b, clip)
-            names, clip = both, pairs[0].clip.rpartition("/")[0]
+            groups = comparing.pairs_of(shelf, self.a, self.b, clip)
+            first = next(iter(groups.values()))[0]
+            names, clip = both, f"{first.a.record['clip']['dataset']}/{first.clip}"
             found = [shelf.find(what, clip) for what in both] if self.video is not None else []
-        table = comparing.table(pairs, self.seed)
-        blank = comparing.blank(pairs)
-        if not table:
-            raise ConfigError(f"the two share no figure:{blank[0].removeprefix(' ')}; give --gt VIDEO, or --audio FILE")
-        print("\n".join([*comparing.lines(table, names), *blank]))
+        for place, pairs in groups.items():
+            table, blank = comparing.table(pairs, self.seed), comparing.blank(pairs)
+            if not table:
+                why = blank[0].removeprefix(" ")
+                raise ConfigError(f"the two share no figure:{why}; give --gt VIDEO, or --audio FILE")
+            print("\n".join([*filter(None, [place]), *comparing.lines(table, names), *blank]))
         if self.video is not None:
             print(f"{comparing.video_of(self.video, *found)}: both side by side")
 
@@ -227,9 +229,12 @@ def check_line(check: Any) -> str:
 def row_line(row: dict[str, Any]) -> str:
     """A row of a preview: rank over groups, name, and the rank in each figure."""
     rank = "  -" if row["overall"] is None else f"{row['overall']:.2f}"
-    ranks = ", ".join(f"{key} {row['values'][key]:.4g} (rank {place:g})" for key, place in row["ranks"].items())
-    mine = "  <- this submission" if row["source"] == "submitted" else ""
-    return f"{rank}  {row['title']} [{row['revision']}] {row['dataset']} {row['protocol']}: {ranks}{mine}"
+    figures = row["speed"] | row["values"]
+    ranks = ", ".join(f"{key} {figures[key]:.4g} (rank {place:g})" for key, place in row["ranks"].items())
+    told = f"{rank}  {row['title']} [{row['revision']}] {row['dataset']} {row['protocol']}: {ranks}"
+    if not row["is_own"]:
+        return told
+    return "\n".join([f"{told}  <- this submission", *(f"      not ranked: {line}" for line in row["left_out"])])
 
 
 @dataclass

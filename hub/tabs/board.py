@@ -12,7 +12,7 @@ from hub import messages
 from hub.components import Column, sortable, table_html
 from hub.exports import FORMATS, export, show
 from hub.plots import experiment, quality_against_speed
-from hub.results import ANCHORS, BESIDE, COLUMN_SETS, FACETS, Results, label, number
+from hub.results import BESIDE, COLUMN_SETS, FACETS, Results, is_subdued, label, number
 from pgstalker.errors import PgsError
 from pgstalker.method import discover
 
@@ -203,7 +203,7 @@ def printed(results: Results, setting: str) -> str:
 
 
 def table(results: Results, rows: list[dict], sets: list[str]) -> str:
-    """The board: numbers with their decimals, best and second marked, floors and oracles subdued."""
+    """The board: numbers with their decimals, best and second marked; see is_subdued."""
     data = results.table(rows, sets)
     marks = results.marks(rows, data)
     titles = list(data.columns)
@@ -213,7 +213,7 @@ def table(results: Results, rows: list[dict], sets: list[str]) -> str:
 
     def look(line: int, place: int) -> str:
         mark = marks.get((line, titles[place]))
-        return f"pgs-{mark}" if mark else "pgs-anchor" if rows[line]["kind"] in ANCHORS else ""
+        return f"pgs-{mark}" if mark else "pgs-anchor" if is_subdued(rows[line]) else ""
 
     return table_html(
         columns, data.itertuples(index=False), look=look, opens=True,

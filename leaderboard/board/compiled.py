@@ -6,26 +6,27 @@ A row is one method at one revision on one dataset under one protocol; its clips
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from leaderboard.board.placing import DIGITS, place_all
+from leaderboard.board.placing import Place, Table, pairs_of, rank_table, tables_of
+from leaderboard.board.ranking import Ranking
 from leaderboard.board.reported import reported
-from leaderboard.board.rows import Key, Row, read_rows
-from leaderboard.board.series import Entry
+from leaderboard.board.rows import Key, Row, declared, name_of, read_rows
+from leaderboard.board.series import Paired
+from leaderboard.board.speed import device_of, mean_of, most_of, speed_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import VERSION
+from leaderboard.records import within
 from leaderboard.schema import validate
-from leaderboard.statistics import clips_interval
+from leaderboard.statistics import Interval, Scope, clips_interval
 from pgstalker import __version__
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
 SCHEMA, FILE = "pgstalker-board/1", "board.json"
+DIGITS = 6
 WORDS = {name.lower(): name for name in ("PSNR", "SSIM", "LPIPS", "LMD", "AUE", "FLIP", "F1")}
 WORDS |= {"ms": "MS", "bs": "of blendshapes", "mp": "(MediaPipe)", "fan": "(FAN)", "openface": "(OpenFace)"}
 WORDS |= {"av": "Sound and lips:", "norm": "/ eye distance"}
@@ -62,14 +63,22 @@ def compile_board(results: Path) -> dict[str, Any]:
     """The board (schema pgstalker-board/1) of the records below `results`. A damaged record is said and leaves its
     cells blank with the reason."""
     rows = read_rows(results)
-    tables = {key: _row(key, row) for key, row in sorted(rows.items())}
-    left_out, pairs = place_all(rows, tables)
+    lines: dict[Key, dict[str, Any]] = {}
+    tables, left_out, pairs = [], [], []
+    for place, table in tables_of(rows).items():
+        told = compiled_table(place, table)
+        lines |= told.rows
+        left_out += told.left_out
+        about: dict[str, Any] = {"dataset": place[0], "protocol": place[1], "size": place[2] or None}
+        tables.append(about | {"clips": table.clips, "scope": told.scope, "ranked": len(table.ranked)})
+        pairs += [about | _outcome(*pair) for pair in pairs_of(table)]
     board = {
         "schema": SCHEMA,
         "generated_by": {"version": __version__},
         "protocols": _protocols(rows),
         "metrics": _metrics(),
-        "rows": list(tables.values()),
+        "rows": [lines[key] for key in sorted(lines)],
+        "tables": tables,
         "left_out": left_out,
         "paired": pairs,
         "reported": reported(),
@@ -79,27 +88,77 @@ def compile_board(results: Path) -> dict[str, Any]:
     return board
 
 
-def _row(key: Key, row: Row) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Told:
+    """A table as the board holds it: its rows with their ranks, and which rows and figures do not rank, and why."""
+
+    rows: dict[Key, dict[str, Any]]
+    left_out: list[dict[str, Any]]
+    scope: Scope
+
+
+def compiled_table(place: Place, table: Table) -> Told:
+    """The board's rows of one place, ranked among each other."""
+    ranking = rank_table(table)
+    rows = {key: _row(key, row, table) for key, row in table.rows.items()}
+    for key in table.ranked:
+        rows[key] |= _standing(ranking, name_of(key))
+    about = {"dataset": place[0], "protocol": place[1], "size": place[2] or None}
+    left_out = [about | {"row": name_of(key), "cell": None, "reason": why} for key, why in table.unranked.items()]
+    if table.ranked:
+        left_out += [about | {"row": None, "cell": key, "reason": why} for key, why in ranking.left_out.items()]
+    return Told(rows, left_out, ranking.scope)
+
+
+def _standing(ranking: Ranking, name: str) -> dict[str, Any]:
+    return {
+        "ranks": {key: ranks[name] for key, ranks in ranking.figures.items()},
+        "group_ranks": {group: round(ranks[name], DIGITS) for group, ranks in ranking.groups.items()},
+        "overall": round(ranking.overall[name], DIGITS) if name in ranking.overall else None,
+        "overall_ci95": _rounded(ranking.ci95.get(name)),
+    }
+
+
+def _rounded(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [round(bound, DIGITS) for bound in interval]
+
+
+def _outcome(first: Key, second: Key, line: Paired) -> dict[str, Any]:
+    outcome = line.comparison
+    return {
+        "first": {"method": first[0], "revision": first[1]},
+        "second": {"method": second[0], "revision": second[1]},
+        "cell": line.key,
+        "difference": round(outcome.difference, DIGITS),
+        "ci95": _rounded(outcome.ci95),
+        "clips": outcome.clips,
+        "p": outcome.p,
+        "p_holm": outcome.p_holm,
+        "verdict": outcome.verdict,
+    }
+
+
+def _row(key: Key, row: Row, table: Table) -> dict[str, Any]:
     method, revision, dataset, protocol = key
     about, entries = row.method, list(row.entries.values())
-    title, kind = _declared(method, about)
-    device, speed = _speed(entries)
-    clips = [_clip(name, row) for name in sorted({*row.entries, *row.failures})]
-    values, intervals = _means(row)
+    title, kind = declared(key, row)
+    device, speed = speed_of(entries)
+    values, intervals = _means(row, table.clips if table.is_whole(key) else sorted(row.entries))
     return {
         "method": method,
         "variant": about.get("variant", ""),
         "title": title,
         "kind": kind,
-        "source": "submitted" if entries and entries[0].path.startswith("submitted/") else "measured",
+        "source": row.source,
         "dataset": dataset,
         "protocol": protocol,
         "device": device,
         "preset": about.get("preset"),
-        "size": about.get("size"),
+        "size": row.size,
         "seed": about.get("seed"),
         "revision": revision,
-        "clips": clips,
+        "clips": [_clip(name, row) for name in sorted({*row.entries, *row.failures})],
+        "is_compared": table.is_whole(key),
         "values": values,
         "ci95": intervals,
         "ranks": {},
@@ -107,22 +166,10 @@ def _row(key: Key, row: Row) -> dict[str, Any]:
         "overall": None,
         "overall_ci95": None,
         "speed": speed,
-        "train_seconds": _mean([entry.record["method"].get("train_seconds") for entry in entries]),
-        "train_peak_memory_mb": _most([entry.record["method"].get("train_peak_memory_mb") for entry in entries]),
-        "gaussians": _mean([entry.record["method"].get("gaussians") for entry in entries], 0),
+        "train_seconds": mean_of(entry.record["method"].get("train_seconds") for entry in entries),
+        "train_peak_memory_mb": most_of(entry.record["method"].get("train_peak_memory_mb") for entry in entries),
+        "gaussians": mean_of((entry.record["method"].get("gaussians") for entry in entries), 0),
     }
-
-
-def _declared(method: str, about: dict[str, Any]) -> tuple[str, str]:
-    """(title, kind): as the record says, else as this program knows the method, else its id."""
-    from leaderboard.running.references import REFERENCES
-    from pgstalker.method import discover
-
-    if "title" in about:
-        return about["title"], about.get("kind", "external")
-    if method in REFERENCES:
-        return REFERENCES[method].title, "reference"
-    return (discover()[method].title, discover()[method].kind) if method in discover() else (method, "external")
 
 
 def _clip(name: str, row: Row) -> dict[str, Any]:
@@ -154,54 +201,24 @@ def _clip(name: str, row: Row) -> dict[str, Any]:
     }
 
 
-def device_of(record: dict[str, Any]) -> str:
-    """The machine in words: the GPU where the frames were made on one, else processor and cores."""
-    env = record["env"]
-    on_gpu = str(record["method"].get("device") or env["device"]).startswith("cuda") and env["gpu"]
-    return env["gpu"] if on_gpu else f"{env['cpu']}, {env['threads']} cores"
-
-
-def _means(row: Row) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
-    """Mean over clips of each cell and its interval; blank where any clip is."""
+def _means(row: Row, clips: list[str]) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
+    """Mean over these clips of each cell and its interval; blank where any clip is."""
     values: dict[str, float | None] = dict.fromkeys(cells())
     intervals: dict[str, list[float] | None] = dict.fromkeys(cells())
-    for key in cells():
-        found = [row.entries[clip].values(key) for clip in sorted(row.entries)]
+    entries = [row.entries[clip] for clip in clips]
+    for key, (_, figure, _) in cells().items():
+        found = [entry.values(key) for entry in entries]
         series = [values for values in found if values is not None]
-        if row.failures or not series or len(series) < len(found):
+        if not series or len(series) < len(found):
             continue
-        stride = max(1, *(entry.step(key) for entry in row.entries.values()))
-        mean, ci95 = clips_interval(series, stride)
+        steps = filter(None, (entry.step(key) for entry in entries))
+        mean, ci95 = clips_interval(series, min(steps, default=1))
         values[key] = round(mean, DIGITS)
         if len(series) == 1 and len(series[0]) == 1:
-            intervals[key] = next(iter(row.entries.values())).record["metrics"][key]["ci95"]
+            intervals[key] = entries[0].record["metrics"][key]["ci95"]
         else:
-            intervals[key] = None if ci95 is None else [round(bound, DIGITS) for bound in ci95]
+            intervals[key] = None if ci95 is None else _rounded(within(figure, ci95))
     return values, intervals
-
-
-def _speed(entries: list[Entry]) -> tuple[str | None, dict[str, float | None]]:
-    """(device, figures) of the machine that most of the clips were made on: speeds of several are not mixed."""
-    devices = Counter(device_of(entry.record) for entry in entries)
-    device = min(devices, key=lambda name: (-devices[name], name)) if devices else None
-    speeds = [entry.record["speed"] or {} for entry in entries if device_of(entry.record) == device]
-    stages = [speed.get("stages", {}) for speed in speeds]
-    return device, {
-        "render_fps": _mean([stage.get("frame", {}).get("fps_median") for stage in stages]),
-        "render_ms_p95": _mean([stage.get("frame", {}).get("ms_p95") for stage in stages]),
-        "end_to_end_fps": _mean([stage.get("end_to_end", {}).get("fps_median") for stage in stages]),
-        "first_frame_ms": _mean([speed.get("first_frame_ms") for speed in speeds]),
-        "peak_memory_mb": _most([speed.get("peak_memory_mb") for speed in speeds]),
-    }
-
-
-def _mean(values: Iterable[float | None], digits: int = 2) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(float(np.mean(known)), digits) if known else None
-
-
-def _most(values: Iterable[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
 
 
 # ---- what else the board holds

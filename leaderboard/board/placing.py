@@ -1,114 +1,129 @@
 """Who is better: ranks of the board's rows, and our own method beside each of the others.
 
 Rows are placed only among those of the same dataset, protocol and picture size; references and oracles, which know the
-answer, never are.
+answer, never are, nor is a row that lacks some of its table's clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from leaderboard.board.ranking import rank
-from leaderboard.board.rows import UNKNOWN, Key, Row
-from leaderboard.board.series import Entry, Paired, aligned, paired
+from leaderboard.board.ranking import Column, Ranking, rank
+from leaderboard.board.rows import UNKNOWN, Key, Row, declared, name_of
+from leaderboard.board.series import Paired, aligned, common_step, paired, unlike
+from leaderboard.board.speed import GROUP, SPEED, device_of, fps_of
 from leaderboard.metrics import Figure, cells
 
 OWN = "pgstalker"
 RANKED = ("gaussians", "nerf", "floor", "external")
-DIGITS = 6
+
+Place = tuple[str, str, int]
+"""What compares: dataset, protocol, picture size in px (0 where nothing was scored)."""
 
 
-def place_all(
-    rows: dict[Key, Row], tables: dict[Key, dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Write ranks into the tables; returns which figures ranked nobody, and why, by dataset, protocol and size; and
-    the paired comparisons of our own method with each of the others there."""
-    groups: dict[tuple[str, str, int], list[Key]] = {}
-    for key, table in tables.items():
-        if table["kind"] in RANKED and rows[key].entries and key[3] != UNKNOWN:
-            groups.setdefault((table["dataset"], table["protocol"], table["size"] or 0), []).append(key)
-    left_out, pairs = [], []
-    for (dataset, protocol, size), members in sorted(groups.items()):
-        reasons = _rank_group({key: rows[key] for key in members}, tables)
-        place = {"dataset": dataset, "protocol": protocol, "size": size or None}
-        left_out += [place | {"cell": cell, "reason": reason} for cell, reason in sorted(reasons.items())]
-        own = [key for key in members if key[0] == OWN and tables[key]["variant"] in ("", "torso=gt")]
-        rivals = [(first, second) for first in own for second in members if first != second]
-        pairs += [
-            place | _outcome(first, second, line) for first, second in rivals for line in _lines(rows, first, second)
-        ]
-    return left_out, pairs
+@dataclass
+class Table:
+    """The rows of one place. clips: those that its rows are compared on; ranked: who ranks; unranked: row to the reason
+    why one that could rank does not."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    clips: list[str] = field(default_factory=list)
+    ranked: list[Key] = field(default_factory=list)
+    unranked: dict[Key, str] = field(default_factory=dict)
+
+    def is_whole(self, key: Key) -> bool:
+        """Whether a row has all of the table's clips: only then do its means compare."""
+        return bool(self.clips) and set(self.clips) <= set(self.rows[key].entries)
 
 
-def _lines(rows: dict[Key, Row], first: Key, second: Key) -> list[Paired]:
-    """Of the figures that rank, those without a target: their differences mean something."""
-    keys = tuple(key for key, figure in _ranking_figures().items() if figure.direction != "target")
-    sides = rows[first].entries, rows[second].entries
-    common = sorted(set(sides[0]) & set(sides[1]))
-    fit = tuple(key for key in keys if not any(_unlike([side[clip] for side in sides], key) for clip in common))
-    return paired(*sides, fit)
+def tables_of(rows: dict[Key, Row]) -> dict[Place, Table]:
+    """The rows by place; a table's clips are those of the rows that could rank and have most."""
+    found: dict[Place, Table] = {}
+    for key, row in sorted(rows.items()):
+        found.setdefault((key[2], key[3], row.size or 0), Table()).rows[key] = row
+    for place, table in found.items():
+        scored = [key for key, row in table.rows.items() if row.entries]
+        able = [key for key in scored if declared(key, table.rows[key])[1] in RANKED and place[1] != UNKNOWN]
+        table.clips = _most_held([table.rows[key] for key in able or scored])
+        table.ranked = [key for key in able if table.is_whole(key)]
+        for key in able:
+            lacking = sorted(set(table.clips) - set(table.rows[key].entries))
+            if lacking:
+                table.unranked[key] = f"it lacks {', '.join(lacking)}, so that its means do not compare"
+        if len(table.ranked) == 1:
+            table.unranked[table.ranked.pop()] = f"nobody else has {', '.join(table.clips)}"
+    return dict(sorted(found.items()))
 
 
-def _outcome(first: Key, second: Key, line: Paired) -> dict[str, Any]:
-    outcome = line.comparison
-    return {
-        "first": {"method": first[0], "revision": first[1]},
-        "second": {"method": second[0], "revision": second[1]},
-        "cell": line.key,
-        "difference": round(outcome.difference, DIGITS),
-        "ci95": None if outcome.ci95 is None else [round(bound, DIGITS) for bound in outcome.ci95],
-        "clips": outcome.clips,
-        "p": outcome.p,
-        "p_holm": line.holm,
-        "verdict": outcome.verdict,
-    }
+def _most_held(rows: list[Row]) -> list[str]:
+    most = max((len(row.entries) for row in rows), default=0)
+    sets = Counter(tuple(sorted(row.entries)) for row in rows if len(row.entries) == most)
+    return list(sorted(sets, key=lambda clips: (-sets[clips], clips))[0]) if sets else []
 
 
-def _ranking_figures() -> dict[str, Figure]:
+def rank_table(table: Table) -> Ranking:
+    """Ranks by name_of a row."""
+    rows = {name_of(key): table.rows[key] for key in table.ranked}
+    columns, unlike_ones = {}, {}
+    for key, figure in ranking_figures().items():
+        reasons = (
+            f"{clip}: {reason}"
+            for clip in table.clips
+            if (reason := unlike([row.entries[clip] for row in rows.values()], key)) is not None
+        )
+        if (reason := next(reasons, None)) is not None:
+            unlike_ones[key] = reason
+        else:
+            columns[key] = _column(key, figure, rows, table.clips)
+    if len({device_of(row.entries[clip].record) for row in rows.values() for clip in table.clips}) > 1:
+        unlike_ones[SPEED.id] = "its rows were timed on several machines"
+    else:
+        columns[SPEED.id] = _speeds(table)
+    ranking = rank(columns, list(rows), table.clips)
+    ranking.left_out.update(unlike_ones)
+    return ranking
+
+
+def ranking_figures() -> dict[str, Figure]:
     """Whole frames only: the same figure in three regions would count three times."""
     return {key: figure for key, (_, figure, region) in cells().items() if figure.group and region == "full"}
 
 
-def _rank_group(rows: dict[Key, Row], tables: dict[Key, dict[str, Any]]) -> dict[str, str]:
-    names = {f"{key[0]} [{key[1]}]": key for key in rows}
-    figures = _ranking_figures()
-    groups = {key: str(figure.group) for key, figure in figures.items()}
-    clips = sorted({clip for row in rows.values() for clip in row.entries})
-    table: dict[str, dict[str, dict[str, np.ndarray]]] = {}
-    unlike: dict[str, str] = {}
-    for key in figures:
-        scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
-        for clip in clips:
-            entries = {name: rows[own].entries[clip] for name, own in names.items() if clip in rows[own].entries}
-            if (reason := _unlike(entries.values(), key)) is not None:
-                unlike[key] = f"{clip}: {reason}"
-                continue
-            for name, values in aligned(entries, key).items():
-                scores[name][clip] = values
-        table[key] = scores
-    ranking = rank(table, figures, groups)
-    for name, own in names.items():
-        target = tables[own]
-        target["ranks"] = {key: ranks[name] for key, ranks in ranking.figures.items()}
-        target["group_ranks"] = {group: round(ranks[name], DIGITS) for group, ranks in ranking.groups.items()}
-        target["overall"] = round(ranking.overall[name], DIGITS) if name in ranking.overall else None
-        if name in ranking.ci95:
-            target["overall_ci95"] = [round(bound, DIGITS) for bound in ranking.ci95[name]]
-    return ranking.left_out | unlike
+def _column(key: str, figure: Figure, rows: dict[str, Row], clips: list[str]) -> Column:
+    scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in rows}
+    steps = []
+    for clip in clips:
+        entries = {name: row.entries[clip] for name, row in rows.items()}
+        for name, values in aligned(entries, key).items():
+            scores[name][clip] = values
+        steps.append(common_step(entries.values(), key))
+    return Column(figure, str(figure.group), scores, min(filter(None, steps), default=1))
 
 
-def _unlike(entries: Iterable[Entry], key: str) -> str | None:
-    """Why the values of one cell of one clip do not compare, or None where they do."""
-    used = [entry for entry in entries if entry.values(key) is not None]
-    truths: dict[int, set[str]] = {}
-    for entry in used:
-        truth = entry.record["inputs"]["truth"]
-        truths.setdefault(entry.stride, set()).add(truth["frame_md5"] if truth else "")
-    if any(len(digests) > 1 for digests in truths.values()):
-        return "its rows were compared with different truths"
-    if len({entry.record["metrics"][key]["impl"] for entry in used}) > 1:
-        return "its rows were measured by different implementations"
-    return None
+def _speeds(table: Table) -> Column:
+    """Floors draw nothing and have no speed."""
+    scores: dict[str, dict[str, np.ndarray]] = {}
+    for key in table.ranked:
+        is_drawn = declared(key, table.rows[key])[1] != "floor"
+        found = {clip: fps_of(table.rows[key].entries[clip].record) if is_drawn else None for clip in table.clips}
+        scores[name_of(key)] = {clip: np.array([fps]) for clip, fps in found.items() if fps is not None}
+    return Column(SPEED, GROUP, scores)
+
+
+def pairs_of(table: Table) -> Iterator[tuple[Key, Key, Paired]]:
+    """Our own method with each of the others, over the clips that both have, in the figures that rank and have no
+    target: their differences mean something."""
+    able = [*table.ranked, *table.unranked]
+    own = [key for key in able if key[0] == OWN and table.rows[key].method.get("variant", "") in ("", "torso=gt")]
+    keys = [key for key, figure in ranking_figures().items() if figure.direction != "target"]
+    for first in sorted(own):
+        for second in sorted(set(able) - {first}):
+            sides = table.rows[first].entries, table.rows[second].entries
+            common = sorted(set(sides[0]) & set(sides[1]))
+            fit = [key for key in keys if not any(unlike([side[clip] for side in sides], key) for clip in common)]
+            for line in paired(*sides, fit):
+                yield first, second, line

@@ -1,7 +1,8 @@
 """Ranks inside groups of figures, with ties; no single weighted score.
 
-In a figure, a method's rank is one more than the number of methods that are better than it beyond doubt: where the
-interval of the paired difference holds 0, two methods tie. Figures of a group are averaged, then the groups.
+In a figure, a method's rank is one more than the number of methods that are better than it: with enough clips by a
+sign-flip test over clips at the 5 % level, each pair by itself; with fewer only on these frames, where the interval of
+the paired difference over their blocks leaves out 0. All others tie. Figures of a group are averaged, then the groups.
 """
 
 from __future__ import annotations
@@ -13,19 +14,36 @@ from itertools import combinations
 import numpy as np
 
 from leaderboard.metrics.metric import Figure
-from leaderboard.statistics import Interval, compare
+from leaderboard.statistics import ALPHA, Interval, Scope, Side, compare, counted, least_clips, sign_flip_ps
 
 DRAWS = 1000
+FLIPS = 2000
 
-Scores = Mapping[str, Mapping[str, np.ndarray]]
-"""Of one figure: method to clip to per-frame series [n], or one entry."""
+RANKS_MEAN = (
+    "Rank: one more than the number of methods that are better. A method is better than another where a sign-flip test "
+    "over clips says so at the 5 % level, each pair by itself; with fewer than "
+    f"{least_clips()} clips, only on these very frames, where the 95 % interval of their paired difference (block "
+    "bootstrap over the frames of these clips) leaves out 0, which says nothing of other clips; what is left ties."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a table: its group, each method's values (the same frames on all sides), every how many frames."""
+
+    figure: Figure
+    group: str
+    scores: Mapping[str, Side]
+    stride: int = 1
 
 
 @dataclass(frozen=True)
 class Ranking:
     """figures: figure to method to rank, 1 best. groups: group to method to mean rank. overall: method to mean over
-    groups. ci95: method to the interval of `overall` when the clips are drawn anew. left_out: figure to the reason."""
+    groups. ci95: method to the interval of `overall` when the clips are drawn anew, empty where they are too few.
+    left_out: figure to the reason why it ranks nobody. scope: what "better" is about."""
 
+    scope: Scope
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
     groups: dict[str, dict[str, float]] = field(default_factory=dict)
     overall: dict[str, float] = field(default_factory=dict)
@@ -33,56 +51,67 @@ class Ranking:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def rank(
-    table: Mapping[str, Scores], figures: Mapping[str, Figure], groups: Mapping[str, str], seed: int = 0
-) -> Ranking:
-    """Rank methods. table: cell key to Scores; figures: cell key to its Figure; groups: cell key to group.
+def rank(table: Mapping[str, Column], methods: list[str], clips: list[str], seed: int = 0) -> Ranking:
+    """Rank the methods over the clips, all of which they share. table: key to Column.
 
-    A figure that a method lacks, or in which the methods share no clip, ranks nobody: left_out says so.
+    A figure that a method lacks on a clip ranks nobody, nor does one number per clip where clips are too few to tell
+    anything by: left_out says so.
     """
-    methods = sorted({method for scores in table.values() for method in scores})
-    result = Ranking()
-    usable: dict[str, Scores] = {}
-    for key, scores in table.items():
-        lacking = [method for method in methods if not scores.get(method)]
-        common = set.intersection(*(set(scores[method]) for method in scores)) if not lacking and scores else set()
-        if lacking:
-            result.left_out[key] = f"{', '.join(lacking)} has no value"
-        elif not common:
-            result.left_out[key] = "the methods share no clip"
+    result = Ranking("clips" if len(clips) >= least_clips() else "frames")
+    usable: dict[str, Column] = {}
+    for key, column in table.items():
+        if (reason := _why_not(column, methods, clips)) is not None:
+            result.left_out[key] = reason
         else:
-            usable[key] = {m: {clip: _badness(figures[key], scores[m][clip]) for clip in common} for m in methods}
-    for key, scores in usable.items():
-        result.figures[key] = _ranks(scores, methods, seed)
-    result.groups.update(_grouped(result.figures, groups, methods))
+            scores = {m: {clip: _badness(column.figure, column.scores[m][clip]) for clip in clips} for m in methods}
+            usable[key] = Column(column.figure, column.group, scores, column.stride)
+    for key, column in usable.items():
+        result.figures[key] = _ranks(column, methods, seed)
+    result.groups.update(_grouped(result.figures, usable, methods))
     result.overall.update(_overall(result.groups, methods))
-    result.ci95.update(_intervals(usable, groups, methods, seed))
+    if result.scope == "clips" and result.overall:
+        result.ci95.update(_intervals(usable, methods, clips, result.overall, seed))
     return result
+
+
+def _why_not(column: Column, methods: list[str], clips: list[str]) -> str | None:
+    lacking = [m for m in methods if not set(clips) <= set(column.scores.get(m, {}))]
+    if not clips or len(lacking) == len(methods):
+        return "no row has a value on every clip"
+    if lacking:
+        return f"{', '.join(lacking)} has no value on every clip"
+    is_one_number = column.figure.direction == "target" or any(
+        len(column.scores[m][c]) == 1 for m in methods for c in clips
+    )
+    if is_one_number and len(clips) < least_clips():
+        return f"one number per clip, and {counted(len(clips))}; {least_clips()} are the least to compare by"
+    return None
 
 
 def _badness(figure: Figure, series: np.ndarray) -> np.ndarray:
     """What is lower for the better: of a figure with a target, how far the clip's mean is from it."""
     series = np.asarray(series, np.float64)
     if figure.direction == "target":
-        return np.array([abs(np.nanmean(series) - (figure.target or 0.0))])
+        return np.array([figure.badness(float(np.nanmean(series)))])
     return -series if figure.direction == "higher" else series
 
 
-def _ranks(scores: Scores, methods: list[str], seed: int) -> dict[str, float]:
+def _ranks(column: Column, methods: list[str], seed: int) -> dict[str, float]:
     better_than: dict[str, int] = dict.fromkeys(methods, 0)
     for first, second in combinations(methods, 2):
-        outcome = compare(scores[first], scores[second], seed=seed)
-        if not outcome.is_tie:
+        outcome = compare(column.scores[first], column.scores[second], column.stride, seed)
+        if outcome.is_different:
             better_than[second if outcome.difference < 0 else first] += 1
     return {method: 1.0 + count for method, count in better_than.items()}
 
 
-def _grouped(ranks: Mapping[str, Mapping[str, float]], groups: Mapping[str, str], methods: list[str]) -> dict:
-    members = {group: [key for key in ranks if groups[key] == group] for group in dict.fromkeys(groups.values())}
+def _grouped(ranks: Mapping[str, Mapping[str, float]], table: Mapping[str, Column], methods: list[str]) -> dict:
+    members: dict[str, list[str]] = {}
+    for key in ranks:
+        members.setdefault(table[key].group, []).append(key)
     return {
         group: {method: float(np.mean([ranks[key][method] for key in keys])) for method in methods}
         for group, keys in members.items()
-        if keys
     }
 
 
@@ -92,20 +121,29 @@ def _overall(grouped: Mapping[str, Mapping[str, float]], methods: list[str]) -> 
     return {method: float(np.mean([ranks[method] for ranks in grouped.values()])) for method in methods}
 
 
-def _intervals(usable: Mapping[str, Scores], groups: Mapping[str, str], methods: list[str], seed: int) -> dict:
-    """Rank intervals: clips are drawn anew, methods ordered by their plain means."""
-    if not usable:
-        return {}
+def _intervals(
+    table: Mapping[str, Column], methods: list[str], clips: list[str], overall: Mapping[str, float], seed: int
+) -> dict[str, Interval]:
+    """95 % intervals of the overall ranks: each draw takes the clips anew, the same for all figures, and ranks as
+    `_ranks` does; the ranks themselves are always within."""
     rng = np.random.default_rng(seed)
-    drawn = np.zeros((DRAWS, len(methods)))
-    names = list(dict.fromkeys(groups[key] for key in usable))
-    for group in names:
-        keys = [key for key in usable if groups[key] == group]
-        for key in keys:
-            clips = sorted(next(iter(usable[key].values())))
-            means = np.array([[np.nanmean(usable[key][m][clip]) for clip in clips] for m in methods])
-            sample = means[:, rng.integers(len(clips), size=(DRAWS, len(clips)))].mean(-1)
-            places = 1 + (sample[None] < sample[:, None] - 1e-12).sum(1)
-            drawn += places.T / (len(keys) * len(names))
-    low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
-    return {method: (float(low[i]), float(high[i])) for i, method in enumerate(methods)}
+    drawn = rng.integers(len(clips), size=(DRAWS, len(clips)))
+    by_group: dict[str, list[np.ndarray]] = {}
+    for column in table.values():
+        by_group.setdefault(column.group, []).append(_drawn_ranks(column, methods, clips, drawn, seed))
+    replicates = np.mean([np.mean(ranks, axis=0) for ranks in by_group.values()], axis=0)
+    low, high = np.percentile(replicates, [2.5, 97.5], axis=0)
+    return {m: (min(float(low[i]), overall[m]), max(float(high[i]), overall[m])) for i, m in enumerate(methods)}
+
+
+def _drawn_ranks(column: Column, methods: list[str], clips: list[str], drawn: np.ndarray, seed: int) -> np.ndarray:
+    """Ranks [draws, methods] of one figure under drawn [draws, clips] clips."""
+    ranks = np.ones((len(drawn), len(methods)))
+    for (i, first), (j, second) in combinations(enumerate(methods), 2):
+        sides = column.scores[first], column.scores[second]
+        differences = np.array([np.nanmean(sides[0][clip] - sides[1][clip]) for clip in clips])[drawn]
+        is_different = sign_flip_ps(differences, seed, FLIPS) <= ALPHA
+        is_lower = differences.mean(1) < 0
+        ranks[:, i] += is_different & ~is_lower
+        ranks[:, j] += is_different & is_lower
+    return ranks

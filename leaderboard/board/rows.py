@@ -35,12 +35,43 @@ class Row:
         first = min(self.entries) if self.entries else min(self.failures)
         return self.entries[first].record["method"] if self.entries else self.failures[first]["method"]
 
+    @property
+    def size(self) -> int | None:
+        """Side of its pictures, px."""
+        if not self.entries:
+            return self.method.get("size")
+        return self.entries[min(self.entries)].record["clip"]["size"][0]
 
-def read_rows(results: Path) -> dict[Key, Row]:
-    """Every row of results/measured and results/submitted, with the failures that lie there."""
+    @property
+    def source(self) -> str:
+        """Where the board has it from: measured or submitted."""
+        return (
+            "submitted" if any(entry.path.startswith("submitted/") for entry in self.entries.values()) else "measured"
+        )
+
+
+def name_of(key: Key) -> str:
+    return f"{key[0]} [{key[1]}]"
+
+
+def declared(key: Key, row: Row) -> tuple[str, str]:
+    """(title, kind) of a row: as its record says, else as this program knows the method, else its id."""
+    from leaderboard.running.references import REFERENCES
+    from pgstalker.method import discover
+
+    about, method = row.method, key[0]
+    if "title" in about:
+        return about["title"], about.get("kind", "external")
+    if method in REFERENCES:
+        return REFERENCES[method].title, "reference"
+    return (discover()[method].title, discover()[method].kind) if method in discover() else (method, "external")
+
+
+def read_rows(results: Path, dataset: str = "*") -> dict[Key, Row]:
+    """Every row of results/measured and results/submitted (or of one dataset), with the failures that lie there."""
     rows: dict[Key, Row] = {}
     failures: list[dict[str, Any]] = []
-    for path in sorted(path for kind in KINDS for path in (results / kind).glob("*/*/*/*/*.json")):
+    for path in sorted(path for kind in KINDS for path in (results / kind).glob(f"*/*/{dataset}/*/*.json")):
         method, revision, dataset, clip = path.relative_to(results).parts[1:5]
         try:
             if path.name == FAILURE:

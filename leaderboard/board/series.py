@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from leaderboard.metrics import cells
 from leaderboard.records import read_record
-from leaderboard.statistics import Comparison, compare, holm
+from leaderboard.statistics import Comparison, Side, compare_all
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,92 @@ def read_entry(path: Path, results: Path) -> Entry:
 
 
 def aligned(entries: Mapping[str, Entry], key: str) -> dict[str, np.ndarray]:
-    """Values of one cell of one clip, by row, of the frames that all of the rows judged; blank ones are left out."""
+    """Values of one cell of one clip, by row, of the frames that all of the rows judged; blank ones are left out. None
+    at all where the rows have none in common: see `other_frames`."""
     found = {row: values for row, entry in entries.items() if (values := entry.values(key)) is not None}
-    steps = {row: entries[row].step(key) for row in found}
-    common = math.lcm(*(step for step in steps.values() if step)) if any(steps.values()) else 0
-    thinned = {row: values[:: common // steps[row]] if steps[row] else values for row, values in found.items()}
+    if other_frames(entries.values(), key) is not None:
+        return {}
+    common = common_step(entries.values(), key)
+    thinned = {row: values[:: common // entries[row].step(key)] if common else values for row, values in found.items()}
     length = min(map(len, thinned.values()), default=0)
     return {row: values[:length] for row, values in thinned.items()}
 
 
+def common_step(entries: Iterable[Entry], key: str) -> int:
+    """Every how many frames of the performance all of them have a value; 0 for one number each."""
+    steps = [entry.step(key) for entry in entries if entry.values(key) is not None]
+    return math.lcm(*steps) if steps else 0
+
+
+def other_frames(entries: Iterable[Entry], key: str) -> str | None:
+    """Why values of one cell of one clip are not of the same frames, or None where they are."""
+    used = [entry for entry in entries if entry.values(key) is not None]
+    if len({entry.step(key) > 0 for entry in used}) > 1:
+        return "some of its rows have no values per frame"
+    strides = {entry.stride * entry.record["metrics"][key]["stride"] for entry in used if not entry.step(key)}
+    return "its rows were judged on different frames" if len(strides) > 1 else None
+
+
+def unlike(entries: Iterable[Entry], key: str) -> str | None:
+    """Why the values of one cell of one clip do not compare, or None where they do."""
+    used = [entry for entry in entries if entry.values(key) is not None]
+    truths: dict[int, set[str]] = {}
+    for entry in used:
+        truth = entry.record["inputs"]["truth"]
+        truths.setdefault(entry.stride, set()).add(truth["frame_md5"] if truth else "")
+    if any(len(digests) > 1 for digests in truths.values()):
+        return "its rows were compared with different truths"
+    if len({entry.record["metrics"][key]["impl"] for entry in used}) > 1:
+        return "its rows were measured by different implementations"
+    return other_frames(used, key)
+
+
 @dataclass(frozen=True)
 class Paired:
-    """One figure of two rows over their common clips; holm is the p-value corrected over all figures of the table."""
+    """One figure of two rows over their common clips: both means, and the first less the second (of a figure with a
+    target, of the distances from it), tested together with the other figures of the table."""
 
     key: str
+    first: float
+    second: float
     comparison: Comparison
-    holm: float | None
+
+    @property
+    def better(self) -> str:
+        """ "first" or "second" where the comparison claims a difference, else ""."""
+        if not self.comparison.is_different:
+            return ""
+        is_higher_better = cells()[self.key][1].direction == "higher"
+        return "first" if (self.comparison.difference > 0) == is_higher_better else "second"
 
 
-def paired(first: Mapping[str, Entry], second: Mapping[str, Entry], keys: tuple[str, ...] = ()) -> list[Paired]:
-    """Row A less row B, each given as clip to Entry, in every cell that both have; all cells where none are named."""
-    found: dict[str, Comparison] = {}
-    for key in keys or tuple(cells()):
-        both: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
+def paired(
+    first: Mapping[str, Entry], second: Mapping[str, Entry], keys: Iterable[str] | None = None, seed: int = 0
+) -> list[Paired]:
+    """Row A and row B, each given as clip to Entry, in every cell that both have; of `keys` where they are given."""
+    sides: dict[str, tuple[Side, Side, int]] = {}
+    means: dict[str, tuple[float, float]] = {}
+    for key in cells() if keys is None else keys:
+        one, other, steps = {}, {}, []
         for clip in sorted(set(first) & set(second)):
-            values = aligned({"first": first[clip], "second": second[clip]}, key)
+            both = {"first": first[clip], "second": second[clip]}
+            values = aligned(both, key)
             if len(values) == 2:
-                both[0][clip], both[1][clip] = values["first"], values["second"]
-        if both[0]:
-            found[key] = compare(*both)
-    corrected = holm({key: comparison.p for key, comparison in found.items()})
-    return [Paired(key, comparison, corrected[key]) for key, comparison in found.items()]
+                one[clip], other[clip] = values["first"], values["second"]
+                steps.append(common_step(both.values(), key))
+        if one:
+            means[key] = _mean(one), _mean(other)
+            sides[key] = _directed(key, one), _directed(key, other), min(filter(None, steps), default=1)
+    return [Paired(key, *means[key], outcome) for key, outcome in compare_all(sides, seed).items()]
+
+
+def _mean(side: Side) -> float:
+    return float(np.mean([np.nanmean(values) for values in side.values()]))
+
+
+def _directed(key: str, side: Side) -> Side:
+    """Of a figure with a target the distance from it, clip by clip; others as they are."""
+    figure = cells()[key][1]
+    if figure.direction != "target":
+        return side
+    return {clip: np.array([figure.badness(float(np.nanmean(values)))]) for clip, values in side.items()}

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leaderboard.board.series import Entry, aligned, read_entry
+from leaderboard.board.series import Entry, paired, read_entry
 from leaderboard.environment import environment
 from leaderboard.metrics import cells
 from leaderboard.running.regenerate import BOARD_DATASETS, Engine, one_by_one
 from leaderboard.running.runner import Outcome, run
 from leaderboard.running.tasks import Places, Task
-from leaderboard.statistics import clips_interval, compare
+from leaderboard.statistics import clips_interval
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FIGURES = ("psnr", "psnr_face", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
 """What a table of a trained variant shows, where it was measured."""
+GAINS = ("psnr", "psnr_mouth")
 DIGITS = 4
 
 
@@ -211,8 +212,9 @@ def _figures(entries: Mapping[str, Entry]) -> dict[str, Any]:
         series = [values for entry in entries.values() if (values := entry.values(key)) is not None]
         if not series:
             continue
-        row[key], ci95 = clips_interval(series)
-        if ci95 is not None and key in ("psnr", "psnr_mouth"):
+        steps = filter(None, (entry.step(key) for entry in entries.values() if entry.values(key) is not None))
+        row[key], ci95 = clips_interval(series, min(steps, default=1))
+        if ci95 is not None and key in GAINS:
             row[f"{key}_low"], row[f"{key}_high"] = ci95
     return row
 
@@ -239,17 +241,10 @@ def _cost(entries: Mapping[str, Entry]) -> dict[str, Any]:
 
 def _gains(entries: Mapping[str, Entry], base: Mapping[str, Entry]) -> dict[str, Any]:
     row: dict[str, Any] = {}
-    for key in ("psnr", "psnr_mouth"):
-        both: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
-        for clip in set(entries) & set(base):
-            values = aligned({"own": entries[clip], "base": base[clip]}, key)
-            if len(values) == 2:
-                both[0][clip], both[1][clip] = values["own"], values["base"]
-        if both[0] and entries is not base:
-            outcome = compare(*both)
-            row[f"{key}_gain"] = outcome.difference
-            if outcome.ci95 is not None:
-                row[f"{key}_gain_low"], row[f"{key}_gain_high"] = outcome.ci95
+    for line in paired(entries, base, GAINS) if entries is not base else ():
+        row[f"{line.key}_gain"] = line.comparison.difference
+        if line.comparison.ci95 is not None:
+            row[f"{line.key}_gain_low"], row[f"{line.key}_gain_high"] = line.comparison.ci95
     return row
 
 

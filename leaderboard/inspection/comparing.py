@@ -9,28 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from leaderboard.board.series import Entry, aligned, read_entry
+from leaderboard.board.series import Entry, Paired, paired, read_entry
 from leaderboard.inspection.shelf import Evidence, Shelf
 from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import cells
-from leaderboard.statistics import Comparison, compare, holm
+from leaderboard.statistics import counted
 from pgstalker.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Line:
-    """One figure: values of A and B, their paired comparison (A less B; of a figure with a target, of
-    the distances from it), p after Holm, and who is better beyond doubt: "A", "B" or "" for a tie."""
-
-    key: str
-    unit: str
-    a: float
-    b: float
-    outcome: Comparison
-    p_holm: float | None
-    better: str
 
 
 @dataclass(frozen=True)
@@ -42,55 +26,47 @@ class Pair:
     b: Entry
 
 
-def pairs_of(shelf: Shelf, first: str, second: str, clip: str | None) -> list[Pair]:
-    """The clips that two methods of the board share. Raises ConfigError where they share none."""
-    found = []
+def pairs_of(shelf: Shelf, first: str, second: str, clip: str | None) -> dict[str, list[Pair]]:
+    """The clips that two methods of the board share, by dataset, protocol and size: a clip under two protocols is one
+    clip in each of two tables. Raises ConfigError where they share none."""
+    found: dict[str, list[Pair]] = {}
     sides = [_by_clip(shelf.records(what, clip), what) for what in (first, second)]
-    for name in sorted(set(sides[0]) & set(sides[1])):
-        found.append(Pair(name, *(read_entry(side[name], shelf.results) for side in sides)))
+    for place in sorted(set(sides[0]) & set(sides[1])):
+        dataset, name, protocol = place
+        pair = Pair(name, *(read_entry(side[place], shelf.results) for side in sides))
+        size = pair.a.record["clip"]["size"][0]
+        found.setdefault(f"{dataset}, {protocol}, {size} px", []).append(pair)
     if not found:
         raise ConfigError(f"{first} and {second} share no clip under one protocol; measure them on the same")
     return found
 
 
-def _by_clip(paths: list[Path], what: str) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _by_clip(paths: list[Path], what: str) -> dict[tuple[str, str, str], Path]:
+    """(dataset, clip, protocol) to its record."""
+    found: dict[tuple[str, str, str], Path] = {}
     for path in paths:
-        clip = "/".join([*path.parts[-3:-1], path.stem])
-        if clip in found:
-            revisions = " and ".join(sorted({other.parts[-4] for other in (path, found[clip])}))
-            raise ConfigError(f"{what} has several revisions on {clip} ({revisions}); name METHOD/REVISION")
-        found[clip] = path
+        dataset, clip = path.parts[-3:-1]
+        place = dataset, clip, path.stem
+        if place in found:
+            revisions = " and ".join(sorted({other.parts[-4] for other in (path, found[place])}))
+            raise ConfigError(f"{what} has several revisions on {dataset}/{clip} ({revisions}); name METHOD/REVISION")
+        found[place] = path
     return found
 
 
-def table(pairs: list[Pair], seed: int = 0) -> list[Line]:
-    """A line for each figure that both sides have on a common clip. Raises ConfigError where the two were not judged
-    alike: another truth, or another implementation of a figure."""
+def table(pairs: list[Pair], seed: int = 0) -> list[Paired]:
+    """A line for each figure that both sides have on a common clip, of pairs of one dataset, protocol and size. Raises
+    ConfigError where the two were not judged alike: another truth, or another implementation of a figure."""
     for pair in pairs:
         _check_alike(pair)
-    outcomes: dict[str, tuple[list[float], Comparison]] = {}
-    for key in cells():
-        held: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = {}, {}
-        for pair in pairs:
-            values = aligned({"a": pair.a, "b": pair.b}, key)
-            if len(values) == 2:
-                held[0][pair.clip], held[1][pair.clip] = values["a"], values["b"]
-        if not held[0]:
-            continue
-        means = [float(np.mean([np.nanmean(side[clip]) for clip in side])) for side in held]
-        own, other = (_directed(key, side) for side in held)
-        stride = max(1, max(pair.a.step(key) for pair in pairs if pair.clip in held[0]))
-        outcomes[key] = means, compare(own, other, stride, seed)
-    adjusted = holm({key: outcome.p for key, (_, outcome) in outcomes.items()})
-    found = []
-    for key, ((a, b), outcome) in outcomes.items():
-        found.append(Line(key, cells()[key][1].unit, a, b, outcome, adjusted[key], _better(key, outcome)))
-    return found
+    return paired({pair.clip: pair.a for pair in pairs}, {pair.clip: pair.b for pair in pairs}, seed=seed)
 
 
 def _check_alike(pair: Pair) -> None:
     first, second = pair.a.record, pair.b.record
+    if first["clip"]["size"] != second["clip"]["size"]:
+        sizes = " px against ".join("x".join(map(str, record["clip"]["size"])) for record in (first, second))
+        raise ConfigError(f"{pair.clip}: {sizes} px; compare pictures of one size")
     truths = [record["inputs"]["truth"] and record["inputs"]["truth"]["frame_md5"] for record in (first, second)]
     if pair.a.stride == pair.b.stride and truths[0] != truths[1]:
         raise ConfigError(f"{pair.clip}: the two were scored against different truths; score them against one")
@@ -103,35 +79,27 @@ def _check_alike(pair: Pair) -> None:
         raise ConfigError(f"{pair.clip}: {counts[0]} frames against {counts[1]}; score the same frames")
 
 
-def _directed(key: str, side: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Of a figure with a target the distance from it, clip by clip; others as they are."""
-    figure = cells()[key][1]
-    if figure.direction != "target":
-        return side
-    target = figure.target or 0.0
-    return {clip: np.array([abs(np.nanmean(values) - target)]) for clip, values in side.items()}
-
-
-def _better(key: str, outcome: Comparison) -> str:
-    if outcome.is_tie:
-        return ""
-    is_higher_better = cells()[key][1].direction == "higher"
-    return "A" if (outcome.difference > 0) == is_higher_better else "B"
-
-
-def lines(found: list[Line], names: tuple[str, str]) -> list[str]:
+def lines(found: list[Paired], names: tuple[str, str]) -> list[str]:
     """For people."""
-    told = [f"A = {names[0]}, B = {names[1]}; A - B with its 95 % interval over {found[0].outcome.clips} clip(s)"]
+    most = counted(max((line.comparison.clips for line in found), default=0))
+    told = [f"A = {names[0]}, B = {names[1]}; A - B with its 95 % interval over {most}"]
     told.append(f"  {'':<22} {'A':>10} {'B':>10} {'A - B':>10}  interval")
     for line in found:
-        ci95 = line.outcome.ci95
-        span = "one number each" if ci95 is None else f"[{ci95[0]:+.4g}, {ci95[1]:+.4g}]"
-        p = line.outcome.verdict if line.p_holm is None else f"p {line.p_holm:.3f} (Holm)"
-        who = f"{line.better} is better" if line.better else "tie"
+        outcome = line.comparison
+        span = "one number each" if outcome.ci95 is None else f"[{outcome.ci95[0]:+.4g}, {outcome.ci95[1]:+.4g}]"
         told.append(
-            f"  {line.key:<22} {line.a:>10.4f} {line.b:>10.4f} {line.outcome.difference:>+10.4f}  {span:<24} {who}; {p}"
+            f"  {line.key:<22} {line.first:>10.4f} {line.second:>10.4f} {outcome.difference:>+10.4f}  {span:<24} "
+            + _claim(line)
         )
     return told
+
+
+def _claim(line: Paired) -> str:
+    outcome = line.comparison
+    who = f"{'A' if line.better == 'first' else 'B'} is better" if line.better else "tie"
+    if outcome.scope == "clips":
+        return f"{who}; p {outcome.p_holm:.3f} (Holm)"
+    return f"{who}{' on these frames' if line.better else ''}; {outcome.shortage}"
 
 
 def blank(pairs: list[Pair]) -> list[str]:

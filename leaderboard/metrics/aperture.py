@@ -14,6 +14,7 @@ ERROR = Figure(
     direction="lower",
     bounds=(0, None),
     meaning="root mean square difference of the inner lips' opening",
+    is_mean=False,
 )
 CORRELATION = Figure(
     "aperture_r",
@@ -22,6 +23,7 @@ CORRELATION = Figure(
     bounds=(-1, 1),
     meaning="Pearson's r of the inner lips' opening with the truth's; null_p95 is what chance reaches",
     group="lip",
+    is_mean=False,
 )
 LEAST_FRAMES = 10
 

@@ -20,6 +20,7 @@ FIGURE = Figure(
     bounds=(-1, 1),
     meaning="greatest r, within 10 frames of lag, of the lips' opening with the log energy of 300-3400 Hz; "
     "real clips seldom pass null_p95",
+    is_mean=False,
 )
 
 

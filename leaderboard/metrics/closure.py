@@ -17,6 +17,7 @@ FIGURE = Figure(
     direction="higher",
     bounds=(0, 1),
     meaning=f"agreement on the frames in which the lips are closed (opening below {CLOSED:.0%} of the eyes' distance)",
+    is_mean=False,
 )
 
 

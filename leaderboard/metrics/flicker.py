@@ -23,6 +23,7 @@ RATIO = Figure(
     target=1.0,
     bounds=(0, None),
     meaning="mean |change of the prediction| over mean |change of the truth|; 0 is a still picture",
+    is_mean=False,
 )
 
 

@@ -32,6 +32,7 @@ class Figure:
     direction: "higher" and "lower" are better without end; "target" is best at `target`.
     bounds are what the definition allows, None where it sets none. compares_with_papers: the same protocol and
     implementation stand behind printed figures of this name. group is the one in which it ranks, if it does.
+    is_mean: a mean over frames, each of which has its value; else one number of the whole clip.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Figure:
     target: float | None = None
     compares_with_papers: bool = False
     group: Literal["fidelity", "lip", "sync"] | None = None
+    is_mean: bool = True
 
     def badness(self, value: float) -> float:
         """A number that is lower for a better value."""

@@ -28,8 +28,17 @@ CONFIDENCE = Figure(
     direction="higher",
     bounds=(0, None),
     meaning="median less least of SyncNet's mean distance over 31 shifts; generated lips may exceed real ones",
+    is_mean=False,
 )
-DISTANCE = Figure("sync_distance", "", "lower", (0, None), "SyncNet's least mean distance over 31 shifts", group="sync")
+DISTANCE = Figure(
+    "sync_distance",
+    unit="",
+    direction="lower",
+    bounds=(0, None),
+    meaning="SyncNet's least mean distance over 31 shifts",
+    group="sync",
+    is_mean=False,
+)
 OFFSET = Figure(
     "sync_offset",
     unit="frames",
@@ -38,6 +47,7 @@ OFFSET = Figure(
     bounds=(-syncnet.MOST_SHIFT, syncnet.MOST_SHIFT),
     meaning="the shift of the least distance; positive where the sound comes early",
     group="sync",
+    is_mean=False,
 )
 GAP = Figure(
     "sync_confidence_gap",
@@ -46,6 +56,7 @@ GAP = Figure(
     bounds=(0, None),
     meaning="|confidence - the truth's|: closer to the person is better, more confident than the person is not",
     group="sync",
+    is_mean=False,
 )
 
 

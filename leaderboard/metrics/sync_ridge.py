@@ -18,9 +18,15 @@ CORRELATION = Figure(
     bounds=(-1, 1),
     meaning="mean r at no lag of the mouth's opening, width and jaw with those that a ridge hears; null_p95 is chance; "
     "generated lips, which are smoother, may pass the truth's own: above the truth it is no merit",
+    is_mean=False,
 )
 CONFIDENCE = Figure(
-    "sync_ridge_confidence", "r", "higher", (0, 2), "the best lag's r less the median over 31 lags; null_p95 is chance"
+    "sync_ridge_confidence",
+    unit="r",
+    direction="higher",
+    bounds=(0, 2),
+    meaning="the best lag's r less the median over 31 lags; null_p95 is chance",
+    is_mean=False,
 )
 LAG = Figure(
     "sync_ridge_lag",
@@ -29,6 +35,7 @@ LAG = Figure(
     target=0.0,
     bounds=(-15, 15),
     meaning="the best lag; positive where the mouth comes after the sound; to believe where confidence passes chance",
+    is_mean=False,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from leaderboard.board.compiled import FILE, compile_board, text_of
 from leaderboard.places import ROOT
@@ -15,9 +16,8 @@ README = ROOT / "README.md"
 START, END = "<!-- board -->", "<!-- /board -->"
 
 
-def texts(results: Path, readme: Path = README) -> Iterator[tuple[Path, str]]:
-    """Every file that is kept under version control, and what the records make of it. Raises ConfigError."""
-    board = compile_board(results)
+def texts(board: dict[str, Any], results: Path, readme: Path = README) -> Iterator[tuple[Path, str]]:
+    """Every file that is kept under version control, and what the board makes of it. Raises ConfigError."""
     yield results / FILE, text_of(board)
     yield results / "board.csv", csv_of(board)
     yield results / "board.md", markdown_of(board)
@@ -37,14 +37,14 @@ def with_block(readme: Path, block: str) -> str:
 
 def write(results: Path, html: Path | None = None, readme: Path = README) -> list[Path]:
     """Write all of it, the page where a path is given; returns what was written."""
-    written = []
-    for path, text in texts(results, readme):
+    board, written = compile_board(results), []
+    for path, text in texts(board, results, readme):
         _replace(path, text)
         written.append(path)
     if html is not None:
         from leaderboard.report.page import page_of
 
-        _replace(html, page_of(compile_board(results), results))
+        _replace(html, page_of(board, results))
         written.append(html)
     return written
 
@@ -53,7 +53,7 @@ def stale(results: Path, readme: Path = README) -> list[str]:
     """A line for each file that is not what the records give."""
     return [
         f"{path.name} is stale"
-        for path, text in texts(results, readme)
+        for path, text in texts(compile_board(results), results, readme)
         if not path.is_file() or path.read_text("utf-8") != text
     ]
 

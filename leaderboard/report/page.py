@@ -73,7 +73,8 @@ def _drawn(figure: str, name: str) -> str:
 
 
 def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
-    """Up and to the right is better; a colour for each protocol, since only like compares with like."""
+    """Up and to the right is better; a colour for each protocol, since only like compares with like, and hollow who
+    lacks some of the clips."""
     from plotly.graph_objects import Figure, Scatter
 
     figure = Figure()
@@ -88,7 +89,7 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
                 customdata=[row["device"] for row in own],
                 hovertemplate="%{text}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata}<extra></extra>",
                 mode="markers+text",
-                marker={"size": 11},
+                marker={"size": 11, "symbol": ["circle" if row["is_compared"] else "circle-open" for row in own]},
                 showlegend=True,
                 textposition="top center",
                 name=composite_of(board, own[0]),
@@ -153,7 +154,8 @@ def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
 
     figure, shown = Figure(), []
     for place in sorted({(row["method"], row["protocol"]) for row in rows if row["kind"] in TRAINED}):
-        own = [row for row in rows if (row["method"], row["protocol"]) == place and row["values"][QUALITY] is not None]
+        here = [row for row in rows if (row["method"], row["protocol"]) == place and row["is_compared"]]
+        own = [row for row in here if row["values"][QUALITY] is not None]
         if len(own) < 2:
             continue
         shown += own

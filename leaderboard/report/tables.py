@@ -10,10 +10,12 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from leaderboard.board.ranking import RANKS_MEAN
 from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
+GROUPS = ("fidelity", "lip", "sync", "speed")
 KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")
 PROTOCOL_WORDS = {
     "gt_torso": "head over the true torso",
@@ -59,13 +61,33 @@ def composite_of(board: dict[str, Any], row: dict[str, Any]) -> str:
 
 
 def value_of(board: dict[str, Any], row: dict[str, Any], key: str) -> str:
-    """For people; an en dash where the cell is blank."""
+    """For people; an en dash where the cell is blank, in parentheses where the row lacks some of the table's clips."""
     value = row["values"].get(key)
-    return "–" if value is None else f"{value:.{board['metrics'][key]['decimals']}f}"
+    if value is None:
+        return "–"
+    text = f"{value:.{board['metrics'][key]['decimals']}f}"
+    return text if row["is_compared"] else f"({text})"
+
+
+def clips_of(board: dict[str, Any], row: dict[str, Any]) -> str:
+    """How many were scored, and of how many where that is not all."""
+    place = [row[name] for name in ("dataset", "protocol", "size")]
+    table = next(table for table in board["tables"] if [table[n] for n in ("dataset", "protocol", "size")] == place)
+    scored = sum(clip["record"] is not None for clip in row["clips"])
+    total = len({*table["clips"], *(clip["clip"] for clip in row["clips"])})
+    return f"{scored}" if scored == total else f"{scored} of {total}"
+
+
+def rank_of(row: dict[str, Any]) -> str:
+    """Over the groups, with its interval where there is one."""
+    if row["overall"] is None:
+        return "–"
+    low, high = row["overall_ci95"] or (None, None)
+    return f"{row['overall']:.3g}" + ("" if low is None else f" [{low:.3g}, {high:.3g}]")
 
 
 def is_best(rows: list[dict[str, Any]], row: dict[str, Any], key: str) -> bool:
-    """No row of its protocol is better beyond doubt, and some are worse: ties are all marked."""
+    """It has the best rank of its protocol, and some rank worse: ties are all marked."""
     ranks = [other["ranks"][key] for other in rows if other["protocol"] == row["protocol"] and key in other["ranks"]]
     return key in row["ranks"] and row["ranks"][key] == min(ranks) < max(ranks)
 
@@ -104,23 +126,21 @@ def _note(board: dict[str, Any]) -> str:
     devices = sorted({row["device"] for row in board["rows"] if row["device"]})
     return (
         "Means over clips of the held-out last eleventh, frames compared losslessly. Rows compare only where the same "
-        "stands beside the head; bold: nobody there is better beyond doubt (paired block bootstrap). –: see "
-        "[the whole board](leaderboard/results/board.md) for the reason. frames/s: networks, drawing and compositing "
-        f"on {', '.join(devices) or 'no device'}."
+        "stands beside the head; in parentheses: over fewer clips than the others there, to compare with nothing. –: "
+        "see [the whole board](leaderboard/results/board.md) for the reason. frames/s: networks, drawing and "
+        f"compositing on {', '.join(devices) or 'no device'}.\n\n{RANKS_MEAN} Bold: the best rank of its column."
     )
 
 
 def _markdown(board: dict[str, Any], rows: list[dict[str, Any]], keys: list[str]) -> list[str]:
     heads = [f"{board['metrics'][key]['title']} {arrow(board['metrics'][key])}" for key in keys]
-    lines = ["| method | beside the head | clips | " + " | ".join([*heads, "frames/s", "trained"]) + " |"]
-    lines.append("|" + "---|" * (len(keys) + 5))
+    lines = ["| method | beside the head | clips | rank | " + " | ".join([*heads, "frames/s", "trained"]) + " |"]
+    lines.append("|" + "---|" * (len(keys) + 6))
     for row in rows:
         cells = [value_of(board, row, key) for key in keys]
         cells = [f"**{text}**" if is_best(rows, row, key) else text for key, text in zip(keys, cells)]
         speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
-        scored = sum(clip["record"] is not None for clip in row["clips"])
-        count = f"{scored}" if scored == len(row["clips"]) else f"{scored} of {len(row['clips'])}"
-        about = [name_of(row), composite_of(board, row), count]
+        about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
         lines.append("| " + " | ".join([*about, *cells, speed, _seconds(row)]) + " |")
     return lines
 
@@ -131,10 +151,14 @@ def markdown_of(board: dict[str, Any]) -> str:
         "# The board",
         "Written by `python -m leaderboard report`; nothing here is typed by hand.",
         "## Measured here",
+        f"{RANKS_MEAN} Bold: the best rank of its column. In parentheses: over fewer clips than the others there.",
     ]
     for (dataset, size), rows in groups(board):
         parts.append(f"### {dataset}, {size} px")
         parts.append("\n".join(_markdown(board, rows, used_cells(rows, tuple(board["metrics"])))))
+        for table in board["tables"]:
+            if (table["dataset"], table["size"] or 0) == (dataset, size):
+                parts += _rank_parts(board, table, rows)
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
         parts += ["\n".join(lines)] if (lines := warning_lines(rows, name_of)) else []
@@ -147,6 +171,29 @@ def markdown_of(board: dict[str, Any]) -> str:
     parts += ["## Printed in papers", "Other clips, other protocols: no figure here compares with one above."]
     parts.append("\n".join(_reported(board)))
     return "\n\n".join(parts) + "\n"
+
+
+def _rank_parts(board: dict[str, Any], table: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """The ranks of one protocol, and who and what does not rank."""
+    own = [row for row in rows if row["protocol"] == table["protocol"] and row["overall"] is not None]
+    groups_ranked = [group for group in GROUPS if any(group in row["group_ranks"] for row in own)]
+    where, parts = composite_of(board, {"protocol": table["protocol"]}), []
+    if own:
+        what = "these frames only" if table["scope"] == "frames" else "clips like these"
+        parts.append(f"Ranks, {where}, over {', '.join(table['clips'])}; they hold for {what}:")
+        lines = ["| " + " | ".join(["method", "rank", *groups_ranked]) + " |", "|" + "---|" * (len(groups_ranked) + 2)]
+        for row in own:
+            cells = [f"{row['group_ranks'][group]:.3g}" for group in groups_ranked]
+            lines.append("| " + " | ".join([name_of(row), rank_of(row), *cells]) + " |")
+        parts.append("\n".join(lines))
+    left = [one for one in board["left_out"] if all(one[n] == table[n] for n in ("dataset", "protocol", "size"))]
+    reasons: dict[str, list[str]] = {}
+    for one in left:
+        reasons.setdefault(one["reason"], []).append(one["row"] or one["cell"])
+    if reasons:
+        parts += [] if own else [f"No ranks, {where}:"]
+        parts.append("\n".join(f"- not ranked: {', '.join(names)}: {why}" for why, names in reasons.items()))
+    return parts
 
 
 def _clip_lines(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
@@ -262,12 +309,13 @@ COLUMNS = (
     "source",
     "device",
     "preset",
+    "is_compared",
 )
 COSTS = ("train_seconds", "train_peak_memory_mb", "gaussians")
 
 
 def csv_of(board: dict[str, Any]) -> str:
-    """A line for each clip of each row, and one for the row's mean (clip "all")."""
+    """A line for each clip of each row, and one for the row's mean (clip "all"), to be compared where is_compared."""
     keys, speeds = list(board["metrics"]), list(board["rows"][0]["speed"]) if board["rows"] else []
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
@@ -292,12 +340,13 @@ def latex_of(board: dict[str, Any]) -> str:
     for (dataset, size), rows in groups(board):
         keys = used_cells(rows, README_CELLS)
         heads = [f"{board['metrics'][key]['title']} {arrow(board['metrics'][key])}" for key in keys]
-        lines = [r"\begin{tabular}{ll" + "r" * (len(keys) + 1) + "}", r"\toprule"]
-        lines += [_latex(["method", "beside the head", *heads, "frames/s"]), r"\midrule"]
+        lines = [r"\begin{tabular}{lll" + "r" * (len(keys) + 2) + "}", r"\toprule"]
+        lines += [_latex(["method", "beside the head", "clips", "rank", *heads, "frames/s"]), r"\midrule"]
         for row in rows:
             cells = [_marked(board, rows, row, key) for key in keys]
             speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
-            lines.append(_latex([name_of(row), composite_of(board, row)]).removesuffix(r" \\") + " & ")
+            about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
+            lines.append(_latex(about).removesuffix(r" \\") + " & ")
             lines[-1] += " & ".join([*cells, _escaped(speed)]) + r" \\"
         lines += [r"\bottomrule", r"\end{tabular}"]
         parts.append("\n".join([f"% {dataset}, {size} px", *lines]))

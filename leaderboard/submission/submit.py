@@ -212,7 +212,7 @@ def counts(submission: Submission, results: Path) -> Iterator[str]:
 
 
 def values(submission: Submission, results: Path) -> Iterator[str]:
-    """Figures are known ones, within what their definition allows, and the means of their per-frame values."""
+    """Figures are known ones, within what their definition allows, and the means of the per-frame values with them."""
     known = cells()
     for scored in submission.scored:
         for key, cell in scored.record["metrics"].items():
@@ -222,6 +222,10 @@ def values(submission: Submission, results: Path) -> Iterator[str]:
             metric, figure, _ = known[key]
             if cell["status"] != "ok":
                 continue
+            if figure.is_mean != (key in scored.series):
+                told = "a mean over frames, and has no" if figure.is_mean else "one number of the clip, and has"
+                yield f"{scored.place}: {key} is {told} values per frame; pack the .npz that score wrote"
+                continue
             own = metric.implementation()
             if cell["impl"] != own and "@absent:" not in own:
                 yield f"{scored.place}: {key} was computed by {cell['impl']}, here by {own}; score it again"
@@ -229,7 +233,7 @@ def values(submission: Submission, results: Path) -> Iterator[str]:
             if not (low is None or cell["value"] >= low) or not (high is None or cell["value"] <= high):
                 yield f"{scored.place}: {key} is {cell['value']:g}, outside [{low}, {high}]"
             series = scored.series.get(key)
-            if series is None or cell["agg"] != "mean_frame" or not np.isfinite(series).any():
+            if series is None or not np.isfinite(series).any():
                 continue
             mean = float(np.nanmean(series.astype(np.float64)))
             if abs(mean - cell["value"]) > MEAN_TOLERANCE * max(1.0, abs(mean)):
@@ -322,8 +326,8 @@ def _lint(path: Path, scratch: Path, results: Path, is_own: bool = False) -> tup
 
 
 def preview(path: str | Path, results: Path = RESULTS, is_own: bool = False) -> list[dict[str, Any]]:
-    """Where a submission would stand: the board's rows of the same dataset, protocol and device that share its clips,
-    and its own (source "submitted"), ranked anew among each other; best first.
+    """Where a submission would stand: the board's rows of the same dataset, protocol and size with its own (is_own)
+    among them, ranked as the board ranks; best first.
 
     Raises ConfigError, with the rule, for a submission that lint does not pass."""
     from leaderboard.submission.standing import standing

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import csv
+import io
 import json
 
 import numpy as np
 import pytest
 
 from leaderboard.board.compiled import compile_board, title_of
+from leaderboard.board.ranking import RANKS_MEAN
+from leaderboard.board.rows import read_rows
+from leaderboard.board.series import Entry, aligned, paired, unlike
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
+from leaderboard.records import read_record, write_record
 from leaderboard.scoring import ScoreRequest, score
 
 PROTOCOL = Protocol("self", "gt_torso")
 FIGURES = ("psnr", "flicker")
+PLACE = {"dataset": "toons", "protocol": PROTOCOL.id, "size": 176}
 
 
 @pytest.fixture
@@ -54,7 +62,11 @@ def test_the_better_one_ranks_first_and_is_paired_on_the_same_frames(land, tmp_p
     assert pair["first"]["method"] == "pgstalker" and pair["second"]["method"] == "other"
     assert pair["difference"] == pytest.approx(own["values"]["psnr"] - other["values"]["psnr"], abs=0.05)
     assert 0 < pair["ci95"][0] < pair["difference"] < pair["ci95"][1]
-    assert pair["verdict"] == "not testable: 2 clips, 6 are the least" and pair["p_holm"] is None
+    assert pair["verdict"] == "not testable: 2 clips, 6 are the least; different on these frames"
+    assert pair["p_holm"] is None and own["overall_ci95"] is None
+    assert board["tables"] == [PLACE | {"clips": ["anna", "bert"], "scope": "frames", "ranked": 2}]
+    speed = "one number per clip, and 2 clips; 6 are the least to compare by"
+    assert PLACE | {"row": None, "cell": "render_fps", "reason": speed} in board["left_out"]
     assert own["speed"]["render_fps"] == 50 and own["train_seconds"] == 10 and own["device"]
 
 
@@ -70,14 +82,96 @@ def test_rows_of_another_truth_do_not_compare(land, faces, tmp_path):
     land("other", "anna", 12, truth=faces[:, ::-1].copy())
     board = board_of(tmp_path)
     assert all(row["ranks"] == {} and row["overall"] is None for row in board["rows"]) and board["paired"] == []
-    place = {"dataset": "toons", "protocol": PROTOCOL.id, "size": 176, "cell": "psnr"}
-    assert place | {"reason": "anna: its rows were compared with different truths"} in board["left_out"]
+    told = {"row": None, "cell": "psnr", "reason": "anna: its rows were compared with different truths"}
+    assert PLACE | told in board["left_out"]
 
 
 def test_pictures_of_other_sizes_do_not_compare(land, tmp_path):
     land("pgstalker", "anna", 2)
     land("other", "anna", 12, side=128)
-    assert [row["ranks"]["psnr"] for row in board_of(tmp_path)["rows"]] == [1.0, 1.0]
+    board = board_of(tmp_path)
+    assert [row["overall"] for row in board["rows"]] == [None, None], "one alone has no rank"
+    assert {(line["size"], line["reason"]) for line in board["left_out"]} == {
+        (128, "nobody else has anna"), (176, "nobody else has anna"),
+    }  # fmt: skip
+
+
+def test_a_row_that_lacks_a_clip_is_shown_and_not_compared(land, tmp_path):
+    from leaderboard.report.page import against_speed
+    from leaderboard.report.tables import csv_of, latex_of, markdown_of, readme_of
+
+    for clip in ("anna", "bert"):
+        land("pgstalker", clip, 2)
+        land("other", clip, 12)
+    land("narrow", "anna", 5)
+    board = board_of(tmp_path)
+    narrow, other, own = board["rows"]
+    assert (own["ranks"]["psnr"], other["ranks"]["psnr"]) == (1, 2), "the others rank over both clips"
+    assert not narrow["is_compared"] and narrow["overall"] is None and narrow["ranks"] == {}
+    assert own["is_compared"] and narrow["values"]["psnr"] == pytest.approx(narrow["clips"][0]["values"]["psnr"])
+    why = "it lacks bert, so that its means do not compare"
+    assert PLACE | {"row": "narrow [r176]", "cell": None, "reason": why} in board["left_out"]
+    text = f"{narrow['values']['psnr']:.2f}"
+    assert f"| 1 of 2 | – | ({text}) |" in readme_of(board)
+    assert f"1 of 2 & -- & ({text}) & " in latex_of(board)
+    markdown = markdown_of(board)
+    assert f"- not ranked: narrow [r176]: {why}" in markdown and "| PGSTALKER (r176) | 1 | 1 |" in markdown
+    assert "they hold for these frames only" in markdown and RANKS_MEAN in markdown and RANKS_MEAN in readme_of(board)
+    lines = csv.DictReader(io.StringIO(csv_of(board)))
+    told = {(line["method"], line["is_compared"]) for line in lines}
+    assert told == {("narrow", "False"), ("other", "True"), ("pgstalker", "True")}
+    (trace,) = against_speed(board, board["rows"]).data
+    assert trace.marker.symbol == ("circle-open", "circle", "circle")
+
+
+def test_only_frames_that_both_judged_are_paired(land, tmp_path):
+    """Without its per-frame values a record is not compared, least of all with the first frame of the others."""
+    land("pgstalker", "anna", 2)
+    land("other", "anna", 12)
+    path = next((tmp_path / "results").glob("measured/other/*/*/*/*.json"))
+    path.write_text(path.read_text().replace(f'"{path.stem}.npz"', "null"))
+    rows = {key[0]: row.entries["anna"] for key, row in read_rows(tmp_path / "results").items()}
+    assert aligned(rows, "psnr") == {} and unlike(rows.values(), "psnr") == "some of its rows have no values per frame"
+    assert paired({"anna": rows["pgstalker"]}, {"anna": rows["other"]}, ("psnr",)) == []
+    told = {"row": None, "cell": "psnr", "reason": "anna: some of its rows have no values per frame"}
+    assert PLACE | told in board_of(tmp_path)["left_out"] and board_of(tmp_path)["paired"] == []
+
+
+def test_one_number_of_other_frames_is_not_paired(land, tmp_path):
+    land("pgstalker", "anna", 2)
+    (row,) = read_rows(tmp_path / "results").values()
+    entry = row.entries["anna"]
+    sparse = copy.deepcopy(entry.record)
+    sparse["clip"]["stride"] = 4
+    rows = {"a": entry, "b": Entry(sparse, entry.series, "")}
+    assert aligned(rows, "flicker_ratio") == {} and len(aligned({"a": entry, "b": entry}, "flicker_ratio")) == 2
+    assert unlike(rows.values(), "flicker_ratio") == "its rows were judged on different frames"
+    assert {len(values) for values in aligned(rows, "psnr").values()} == {15}
+
+
+def test_no_figures_asked_for_are_none(land, tmp_path):
+    land("pgstalker", "anna", 2)
+    (row,) = read_rows(tmp_path / "results").values()
+    assert paired(row.entries, row.entries, ()) == []
+    assert {line.key for line in paired(row.entries, row.entries)} >= {"psnr", "flicker"}
+
+
+def test_speeds_rank_with_enough_clips_on_one_machine(land, tmp_path):
+    for method, fps in (("pgstalker", 70.0), ("other", 50.0)):
+        land(method, "c0", 6)
+        path = next((tmp_path / "results").glob(f"measured/{method}/*/*/c0/*.json"))
+        record, series = read_record(path)
+        for clip in range(6):
+            record["clip"]["id"], record["speed"]["stages"]["frame"]["fps_median"] = f"c{clip}", fps + clip
+            write_record(record, series, path.parents[1] / f"c{clip}" / path.name)
+    board = board_of(tmp_path)
+    other, own = board["rows"]
+    assert own["group_ranks"]["speed"] == 1 and other["group_ranks"]["speed"] == 2
+    assert own["overall_ci95"][0] <= own["overall"] <= own["overall_ci95"][1] and board["tables"][0]["scope"] == "clips"
+    record["env"]["cpu"] = "Z80"
+    write_record(record, series, path.parents[1] / "c0" / path.name)
+    told = {"row": None, "cell": "render_fps", "reason": "its rows were timed on several machines"}
+    assert PLACE | told in board_of(tmp_path)["left_out"]
 
 
 def test_every_cell_has_a_name_for_people():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -54,34 +56,58 @@ def shelf(results, tmp_path):
 
 
 def test_over_enough_clips_a_difference_is_shown(shelf):
-    pairs = comparing.pairs_of(shelf, "good", "bad", None)
+    (pairs,) = comparing.pairs_of(shelf, "good", "bad", None).values()
     assert len(pairs) == CLIPS
     found = {line.key: line for line in comparing.table(pairs)}
     psnr = found["psnr"]
-    expected = compare(*({p.clip: side.series["psnr"] for p in pairs for side in (getattr(p, n),)} for n in "ab"))
-    assert psnr.outcome == expected and psnr.better == "A" and psnr.outcome.difference == pytest.approx(psnr.a - psnr.b)
-    assert psnr.p_holm is not None and psnr.p_holm >= expected.p
-    assert found["flicker"].better == "A" and found["flicker"].outcome.difference < 0, "lower is better"
+    sides = ({p.clip: side.series["psnr"] for p in pairs for side in (getattr(p, n),)} for n in "ab")
+    expected, outcome = compare(*sides, tested=len(found)), psnr.comparison
+    assert (outcome.difference, outcome.ci95, outcome.p) == (expected.difference, expected.ci95, expected.p)
+    assert psnr.better == "first" and outcome.difference == pytest.approx(psnr.first - psnr.second)
+    assert outcome.p_holm == pytest.approx(len(found) * outcome.p) and outcome.is_different
+    assert found["flicker"].better == "first" and found["flicker"].comparison.difference < 0, "lower is better"
     told = "\n".join(comparing.lines(list(found.values()), ("good", "bad")))
-    assert "A is better; p 0.0" in told and "over 7 clip(s)" in told
+    assert "A is better; p 0.0" in told and "over 7 clips" in told
     assert any("not scored" in line and "ssim" in line for line in comparing.blank(pairs))
 
 
 def test_one_clip_has_an_interval_and_no_p(shelf):
-    (line, *_) = comparing.table(comparing.pairs_of(shelf, "good/r1", "bad/r1", "toy/c3"))
-    assert line.p_holm is None and "not testable" in line.outcome.verdict and line.outcome.ci95 is not None
+    (pairs,) = comparing.pairs_of(shelf, "good/r1", "bad/r1", "toy/c3").values()
+    (line, *_) = found = comparing.table(pairs)
+    outcome = line.comparison
+    assert outcome.p_holm is None and "not testable" in outcome.verdict and outcome.ci95 is not None
+    assert "A is better on these frames; not testable: 1 clip, 7 are the least" in "\n".join(
+        comparing.lines(found, ("good", "bad"))
+    )
+
+
+def test_a_clip_under_two_protocols_is_one_clip_of_two_tables(results, tmp_path):
+    """Not two clips: copies of one measurement would make anything significant."""
+    other, name = tmp_path / "results", "self-full_frame-lossless-v1"
+    for method in ("good", "bad"):
+        place = Path(f"measured/{method}/r1/toy/c0")
+        (other / place).mkdir(parents=True)
+        for protocol in (name, "self-gt_torso-lossless-v1", "self-full_frame-h264_q8-v1"):
+            record, series = read_record(results / place / f"{name}.json")
+            write_record(record, series, other / place / f"{protocol}.json")
+    groups = comparing.pairs_of(Shelf(other, tmp_path), "good", "bad", None)
+    assert len(groups) == 3 and all([pair.clip for pair in pairs] == ["c0"] for pairs in groups.values())
+    assert f"toy, {name}, 176 px" in groups
+    assert {line.comparison.clips for pairs in groups.values() for line in comparing.table(pairs)} == {1}
 
 
 def test_a_method_ties_with_itself(shelf):
-    assert {line.better for line in comparing.table(comparing.pairs_of(shelf, "good", "good", None))} == {""}
+    (pairs,) = comparing.pairs_of(shelf, "good", "good", None).values()
+    assert {line.better for line in comparing.table(pairs)} == {""}
 
 
 def test_what_was_not_judged_alike_is_refused(shelf):
-    (pair,) = comparing.pairs_of(shelf, "good", "bad", "toy/c0")
+    ((pair,),) = comparing.pairs_of(shelf, "good", "bad", "toy/c0").values()
     for change, words in (
         (lambda r: r["inputs"]["truth"].update(frame_md5="0" * 32), "different truths"),
         (lambda r: r["metrics"]["psnr"].update(impl="mine"), "psnr was computed by"),
         (lambda r: r["counts"].update(n_used=12), "30 frames against 12"),
+        (lambda r: r["clip"].update(size=[88, 88]), "176x176 px against 88x88 px"),
     ):
         record, series = read_record(shelf.records("bad", "toy/c0")[0])
         change(record)

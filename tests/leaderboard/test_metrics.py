@@ -73,6 +73,7 @@ def test_the_truth_itself_is_best_and_damage_makes_it_worse(name, faces, damaged
     for key, (figure, _) in metric.cells().items():
         perfect = {"higher": figure.bounds[1], "lower": 0.0, "target": figure.target}[figure.direction]
         assert best[key].value == pytest.approx(perfect, abs=2e-5), key
+        assert (best[key].per_frame is not None) == figure.is_mean, key
         assert figure.badness(worse[key].value) > figure.badness(best[key].value), key
         low, high = figure.bounds
         assert (low is None or low <= worse[key].value) and (high is None or worse[key].value <= high)

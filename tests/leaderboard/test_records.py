@@ -13,6 +13,7 @@ from leaderboard.metrics import Reading, cells, discover
 from leaderboard.protocol import Protocol
 from leaderboard.records import cell, read_record, write_record
 from leaderboard.schema import FILES, load, validate
+from leaderboard.statistics import widened
 from pgstalker.errors import ConfigError
 
 
@@ -79,9 +80,19 @@ def test_a_record_comes_back_as_it_was_and_twice_the_same_bytes(record, tmp_path
 def test_a_cell_tells_mean_interval_and_what_it_left_out(record):
     psnr, lpips = record["metrics"]["psnr"], record["metrics"]["lpips"]
     assert psnr["value"] == pytest.approx(31.333333) and (psnr["n"], psnr["n_missing"]) == (3, 1)
-    assert psnr["ci95"][0] < psnr["value"] < psnr["ci95"][1] and psnr["ci"] == "block1x4000"
+    assert psnr["ci95"][0] < psnr["value"] < psnr["ci95"][1] and psnr["ci"] == "block1x4000t"
     assert psnr["comparable_to_papers"] and psnr["agg"] == "mean_frame"
     assert lpips["value"] is None and lpips["ci95"] is None and lpips["reason"] == "put it there"
+
+
+def test_the_intervals_of_the_first_records_are_widened_when_they_are_read(record, tmp_path):
+    for name, ci in (("now", "block1x4000t"), ("then", "block1x4000")):
+        record["metrics"]["psnr"] |= {"ci": ci, "ci95": [31.0, 32.0]}
+        write_record(copy.deepcopy(record), {}, tmp_path / f"{name}.json")
+    now, then = (read_record(tmp_path / f"{name}.json")[0]["metrics"]["psnr"] for name in ("now", "then"))
+    assert now["ci95"] == [31.0, 32.0]
+    assert then["ci95"] == pytest.approx(widened(then["value"], (31.0, 32.0), 4), abs=1e-5) and then["ci"] == now["ci"]
+    assert json.loads((tmp_path / "then.json").read_text())["metrics"]["psnr"]["ci95"] == [31.0, 32.0]
 
 
 DAMAGE = {

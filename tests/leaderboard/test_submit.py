@@ -106,6 +106,12 @@ def with_nan(content):
     content[RECORD] = content[RECORD].replace(b'"seconds": ', b'"seconds": NaN, "x": ')
 
 
+def without_series(content):
+    """As if there were only means: they could be compared with nothing frame by frame."""
+    content.pop(SERIES)
+    in_record(lambda record: record.update(per_frame=None))(content)
+
+
 def with_unknown_metric(record):
     record["metrics"]["beauty"] = record["metrics"]["psnr"]
 
@@ -129,6 +135,7 @@ def with_unknown_metric(record):
         ("counts", SHA_ERROR, "psnr has 25 values per frame, the record 12", in_metric("psnr", n=12)),
         ("values", SCHEMA_ERROR, "psnr is 39, but its frames' mean is", in_metric("psnr", value=39)),
         ("values", SCHEMA_ERROR, r"ssim is 2, outside \[", in_metric("ssim", value=2)),
+        ("values", SCHEMA_ERROR, "is a mean over frames, and has no values per frame", without_series),
         ("values", SCHEMA_ERROR, "no metric of this version", in_record(with_unknown_metric)),
         ("values", SCHEMA_ERROR, "was computed by mine", in_metric("psnr", impl="mine")),
         ("protocol", SCHEMA_ERROR, "version 7", in_record(lambda r: r["protocol"].update(version=7))),
@@ -212,10 +219,35 @@ def test_a_preview_ranks_it_among_the_others(packed, board, tmp_path):
         keep(packed, board, tmp_path, knows_the_answer, "r1", worsen=-8)
     rows = preview(packed, board)
     assert [row["method"] for row in rows] == ["pgstalker", "example", "still-frame"]
+    assert [row["is_own"] for row in rows] == [False, True, False]
     assert [row["ranks"]["psnr"] for row in rows] == [1, 2, 3]
     assert rows[1]["source"] == "submitted" and rows[0]["title"] == "PGSTalker"
     assert rows[1]["values"]["psnr"] - rows[2]["values"]["psnr"] == pytest.approx(4, abs=1e-4)
-    assert rows[1]["clips"] == ["one", "two"] and rows[1]["protocol"] == PROTOCOL and rows[1]["device"] == "cpu"
+    assert [clip["clip"] for clip in rows[1]["clips"]] == ["one", "two"] and rows[1]["protocol"] == PROTOCOL
+
+
+def test_a_preview_is_the_board_with_the_submission_on_it(packed, board, tmp_path):
+    """The same ranks as when its records have been added, though they were made on other machines."""
+    for method, worsen in (("still-frame", 4), ("pgstalker", -4)):
+        keep(packed, board, tmp_path, method, "r1", worsen)
+    for path in board.glob("measured/still-frame/*/*/*/*.json"):
+        path.write_text(path.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    before = preview(packed, board)
+    keep(packed, board, tmp_path, EXAMPLE["id"], "r9")
+    after = {row["method"]: row for row in compile_board(board)["rows"]}
+    for row in before:
+        for name in ("ranks", "group_ranks", "overall", "values"):
+            assert row[name] == after[row["method"]][name], (row["method"], name)
+
+
+def test_a_submission_of_fewer_clips_than_the_board_has_is_told_why_it_does_not_rank(changed, packed, board, tmp_path):
+    for method, worsen in (("still-frame", 4), ("pgstalker", -4)):
+        keep(packed, board, tmp_path, method, "r1", worsen)
+    two = [name.replace("/one/", "/two/") for name in (RECORD, SERIES, VIDEO)]
+    rows = preview(changed(lambda content: [content.pop(name) for name in two]), board)
+    assert rows[-1]["is_own"] and rows[-1]["overall"] is None and not rows[-1]["is_compared"]
+    assert any("it lacks two" in line for line in rows[-1]["left_out"])
+    assert [row["overall"] for row in rows[:-1]] == [1, 2]
 
 
 def test_the_command_packs_checks_and_previews(tmp_path, board, capsys):

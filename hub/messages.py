@@ -42,14 +42,17 @@ whole frame, so read <b>beside the head</b> first. Figures of the picture compar
 on one device only.</p><p><mark class="pgs-best">Best</mark> and <mark class="pgs-second">second</mark>
 are marked among the rows that compare; methods whose difference could be chance share a place. With fewer
 than six clips a place holds for these very frames, not for other clips; a row that lacks some of the
-clips is subdued and has none. An empty cell was not measured and counts for nothing.</p><p><b>The truth is a row too</b>, to show what a figure
+clips is subdued and has none. An empty cell was not measured and counts for nothing.</p>
+<p><b>The truth is a row too</b>, to show what a figure
 can tell: re-encoded, one frame late, and as “Truth, other sound”: true pictures under somebody else's
 voice, where figures of the picture are perfect and those of sync should fall to nothing.</p><p><b>Click
 a row</b> for its clips, their 95 % intervals, where it comes from, and a video.</p></div>"""
-RANK = "mean of the ranks in fidelity, lips, sync and speed among the rows that compare; 1 is the best, and ties share a place"
+RANK = """mean of the ranks in fidelity, lips, sync and speed among the rows that compare; 1 is the best, and ties
+share a place"""
 BESIDE = "what is shown around the drawn head; rows compare only where this is the same"
 FRONT = """Dotted: nobody there is better in both. Lines hold only rows that compare: one dataset, one thing beside the
-head, one size and one device. Circles are Gaussians, squares NeRFs, hollow where clips are lacking; what copies true frames has no speed."""
+head, one size and one device. Circles are Gaussians, squares NeRFs, hollow where clips are lacking; what
+copies true frames has no speed."""
 NO_JUDGE = (
     "This server plays avatars but cannot judge videos: the libraries that measure are not installed. Whoever runs it "
     "can say `make .venv/.installed`, or `pip install -r requirements.txt`, and start it again."

@@ -86,12 +86,16 @@ class Shelf:
         if not prediction.is_file():
             raise ConfigError(f"the frames of {path} are not at hand; make them: {self._again(path)}")
         if (found := sha256_of(prediction)) != told:
-            if found != _rendered(run):
+            kept = _rendered(run)
+            if found != kept.get("sha256"):
                 raise ConfigError(
                     f"{prediction} is not what {path.name} was made of (its sha256 differs); remove it, then: "
                     f"{self._again(path)}"
                 )
-            log.warning("the frames of %s were made again here: alike, but not bit for bit those of the record", path)
+            if kept.get("frame_md5") != record["inputs"]["prediction"]["frame_md5"]:
+                log.warning(
+                    "the frames of %s were made again here: alike, but not bit for bit those of the record", path
+                )
         truth = self.work / "truths" / record["inputs"]["truth"]["file"] if record["inputs"]["truth"] else None
         sound = run / record["inputs"]["audio"]["file"] if record["inputs"]["audio"] else None
         name = f"{record['method']['id']} [{record['method'].get('revision', '')}]"
@@ -112,12 +116,12 @@ class Shelf:
         return again_command(path, Places(self.work, self.results), {})
 
 
-def _rendered(run: Path) -> str | None:
-    """The sha256 of what a run rendered, as run.json has it."""
+def _rendered(run: Path) -> dict[str, Any]:
+    """What run.json says of what a run rendered; {} where it says nothing."""
     try:
-        return json.loads((run / "run.json").read_text("utf-8"))["stages"]["perform"]["sha256"]
+        return json.loads((run / "run.json").read_text("utf-8"))["stages"]["perform"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}
 
 
 def is_record(path: Path) -> bool:

@@ -125,10 +125,16 @@ def _again(path: Path, record: dict[str, Any], whole: Run) -> Verdict:
         return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
     protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
     fresh = score(score_request(whole, protocol))
-    if kept["sha256"] == record["inputs"]["prediction"]["sha256"]:
+    if is_same(kept, record):
         return Verdict(path, tuple(differences(record, fresh, _rescored)))
     note = "its frames were made again here, and are compared as those of a row made anew"
     return Verdict(path, tuple(differences(record, fresh, _retrained)), note=note)
+
+
+def is_same(kept: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Whether the stage "perform" rendered the very frames of a record: made again, their file bears other bytes."""
+    told = record["inputs"]["prediction"]
+    return kept["sha256"] == told["sha256"] or kept.get("frame_md5") == told["frame_md5"]
 
 
 def remake(task: Task, places: Places, isolated: bool = True) -> Verdict:
@@ -243,7 +249,7 @@ def _fill(path: Path, record: dict, series: dict, blank: list[str], whole: Run, 
     from dataclasses import replace
 
     kept = whole.stages.get("perform")
-    if kept is None or kept["sha256"] != record["inputs"]["prediction"]["sha256"]:
+    if kept is None or not is_same(kept, record):
         return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
     protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
     names = tuple(sorted({cells()[key][0].id for key in blank if key in cells()}))

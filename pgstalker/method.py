@@ -97,10 +97,10 @@ class Performance:
         return replace(self, frames=self.frames[part], moments=self.moments[part])
 
     def alone(self) -> Performance:
-        """The same frames with no other sound than theirs, taken for somebody else's: as a visitor's recording is."""
+        """The same frames with no other sound than theirs: what a recording of them alone would be."""
         first, last = int(self.moments.min()), int(self.moments.max()) + 1
         sound = self.samples[first * SAMPLE_RATE_HZ // FPS : last * SAMPLE_RATE_HZ // FPS]
-        return replace(self, samples=sound, moments=self.moments - first, is_own=False)
+        return replace(self, samples=sound, moments=self.moments - first)
 
     @property
     def camera_from_head(self) -> np.ndarray:

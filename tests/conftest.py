@@ -19,6 +19,22 @@ def config_of_its_own(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def needs_cuda():
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+
+
+@pytest.fixture(scope="session")
+def needs_gsplat(needs_cuda):
+    from pgstalker.rendering.cuda import why_unusable
+
+    if reason := why_unusable():
+        pytest.skip(f"gsplat cannot run: {reason}")
+
+
+@pytest.fixture(scope="session")
 def tiny_avatar():
     """An avatar that never saw a person: a ball of skin-coloured Gaussians over a grey plate, moving as a head does."""
     import torch

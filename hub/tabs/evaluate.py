@@ -21,7 +21,6 @@ from leaderboard.board.compiled import title_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import Codec, Composite
 from leaderboard.submission import STEPS
-from pgstalker.errors import ConfigError
 
 QUIET = {"queue": False, "api_visibility": "private", "show_progress": "hidden"}
 PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
@@ -93,10 +92,7 @@ class Judge:
         """A zip of the record and its per-frame values, labelled as submitting needs it."""
         if judged is None:
             raise gr.Error(messages.NEEDS_MEASURING, title="That did not work", print_exception=False)
-        try:
-            return str(pack_record(judged, "" if clip_id == NO_CLIP else clip_id, method, self._room() / "scores.zip"))
-        except ConfigError as problem:
-            raise messages.error(problem) from None
+        return str(pack_record(judged, "" if clip_id == NO_CLIP else clip_id, method, self._room() / "scores.zip"))
 
     @messages.handler
     def lint(self, path: str | None) -> tuple[str, str]:

@@ -46,19 +46,6 @@ def text_of(board: dict[str, Any]) -> str:
     return json.dumps(board, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_board(results: Path) -> dict[str, Any]:
-    """The compiled board. Raises ConfigError where there is none, or it is damaged."""
-    path = results / FILE
-    try:
-        board = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"there is no {path}; python -m leaderboard report writes it") from None
-    except ValueError as error:
-        raise ConfigError(f"{path} is no JSON ({error}); python -m leaderboard report writes it anew") from None
-    validate(board)
-    return board
-
-
 def compile_board(results: Path) -> dict[str, Any]:
     """The board (schema pgstalker-board/1) of the records below `results`. A damaged record is said and leaves its
     cells blank with the reason."""

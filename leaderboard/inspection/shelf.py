@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from leaderboard.records import FAILURE, find_records, read_record
+from leaderboard.records import find_records, read_record
 from pgstalker.errors import ConfigError
 from pgstalker.subject import Subject, sha256_of
 
@@ -122,11 +122,6 @@ def _rendered(run: Path) -> dict[str, Any]:
         return json.loads((run / "run.json").read_text("utf-8"))["stages"]["perform"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-
-
-def is_record(path: Path) -> bool:
-    """Whether a file beside records is one of them."""
-    return path.name != FAILURE
 
 
 def _clip_of(record: dict[str, Any]) -> tuple[str, str]:

@@ -122,7 +122,6 @@ def _summary(seconds: np.ndarray, warm_up: int) -> dict[str, Any]:
         "ms_p95": round(float(1e3 * np.percentile(seconds, 95)), 2),
         "n": len(seconds),
         "warmup": warm_up,
-        "batch": 1,
         "sync": True,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pgstalker.media import VideoWriter
 from tests.leaderboard.drawn import Eyes, draw, openings
 
 SHARED = Path(__file__).parents[3] / "shared"
+TOON_SIZE = 64
 
 
 @pytest.fixture
@@ -39,6 +41,17 @@ def write(tmp_path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toon(tmp_path_factory) -> str:
+    """folder:PATH with one person drawn by code, prepared already."""
+    from pgstalker.synthetic import make_subject
+
+    folder = tmp_path_factory.mktemp("toon")
+    make_subject(folder / "anna.subject", seconds=3.0, size=TOON_SIZE, seed=3)
+    (folder / "clips.json").write_text(json.dumps({"name": "toons", "clips": [{"id": "anna", "file": "anna.subject"}]}))
+    return f"folder:{folder}"
 
 
 @pytest.fixture

@@ -31,17 +31,6 @@ COLUMNS = {
 }
 
 
-@pytest.fixture(scope="module")
-def toon(tmp_path_factory) -> str:
-    """folder:PATH with one person drawn by code, prepared already."""
-    from pgstalker.synthetic import make_subject
-
-    folder = tmp_path_factory.mktemp("toon")
-    make_subject(folder / "anna.subject", seconds=3.0, size=SIZE, seed=3)
-    (folder / "clips.json").write_text(json.dumps({"name": "toons", "clips": [{"id": "anna", "file": "anna.subject"}]}))
-    return f"folder:{folder}"
-
-
 @pytest.fixture(scope="module", autouse=True)
 def short_hearing():
     """Hearing is most of a short training, and is not what these tests are about."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import numpy as np
-import pytest
 
 from leaderboard.__main__ import main
 from leaderboard.records import read_record
@@ -18,24 +17,13 @@ from pgstalker.subject import Subject
 SIZE = 64
 
 
-@pytest.fixture(scope="module")
-def toons(tmp_path_factory) -> str:
-    """folder:PATH of a person drawn by code, prepared already."""
-    from pgstalker.synthetic import make_subject
-
-    folder = tmp_path_factory.mktemp("toons")
-    make_subject(folder / "anna.subject", seconds=3.0, size=SIZE, seed=3)
-    (folder / "clips.json").write_text(json.dumps({"name": "toons", "clips": [{"id": "anna", "file": "anna.subject"}]}))
-    return f"folder:{folder}"
-
-
-def test_a_stranger_can_obtain_the_truth_score_against_it_and_be_taken(toons, tmp_path, capsys):
+def test_a_stranger_can_obtain_the_truth_score_against_it_and_be_taken(toon, tmp_path, capsys):
     places = Places(tmp_path / "work", tmp_path / "results")
     where, out = ["--work", str(places.work), "--results", str(places.results)], tmp_path / "anna"
-    asked = ["truth", f"{toons}/anna", "--out", str(out), "--size", str(SIZE)]
+    asked = ["truth", f"{toon}/anna", "--out", str(out), "--size", str(SIZE)]
     assert main([*asked, "--work", str(tmp_path / "elsewhere"), "--results", str(tmp_path / "none")]) == 0
     assert "no record of toons/anna yet" in capsys.readouterr().out
-    subject = Subject.load(f"{toons.removeprefix('folder:')}/anna.subject")
+    subject = Subject.load(f"{toon.removeprefix('folder:')}/anna.subject")
     first = subject.train_frames
     np.testing.assert_array_equal(list(read_frames(out / "truth.mkv")), list(subject.read_frames(start=first)))
     assert np.abs(read_audio(out / "sound.wav") - subject.read_audio()[first * 640 :]).max() < 1e-4
@@ -44,7 +32,7 @@ def test_a_stranger_can_obtain_the_truth_score_against_it_and_be_taken(toons, tm
         np.testing.assert_array_equal(poses["eyes"], subject.tracks.blink)
         np.testing.assert_array_equal(poses["K"], subject.camera.matrix())
         assert poses["train_frames"] == first
-    record, _ = read_record(run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), places, False).record)
+    record, _ = read_record(run(Task("still-frame", toon, "anna", size=SIZE, device="cpu"), places, False).record)
     assert main([*asked, *where]) == 2, "nothing is overwritten"
     for path in out.iterdir():
         path.unlink()
@@ -66,11 +54,11 @@ def test_a_stranger_can_obtain_the_truth_score_against_it_and_be_taken(toons, tm
     assert "these very frames as still-frame" in told, "the truth is the board's; only the frames are another's"
 
 
-def test_another_size_than_the_boards_and_what_is_no_clip_are_said(toons, tmp_path, capsys):
+def test_another_size_than_the_boards_and_what_is_no_clip_are_said(toon, tmp_path, capsys):
     places = Places(tmp_path / "work", tmp_path / "results")
-    run(Task("still-frame", toons, "anna", size=SIZE, device="cpu"), places, isolated=False)
+    run(Task("still-frame", toon, "anna", size=SIZE, device="cpu"), places, isolated=False)
     asked = ["truth", "--out", str(tmp_path / "out"), "--work", str(places.work), "--results", str(places.results)]
-    assert main([*asked, f"{toons}/anna", "--size", "48"]) == 2
+    assert main([*asked, f"{toon}/anna", "--size", "48"]) == 2
     assert "another --size" in capsys.readouterr().err
     assert main([*asked, "anna"]) == 2 and "is not DATASET/CLIP" in capsys.readouterr().err
-    assert main([*asked, f"{toons}/zoe"]) == 2 and "has no clip 'zoe'" in capsys.readouterr().err
+    assert main([*asked, f"{toon}/zoe"]) == 2 and "has no clip 'zoe'" in capsys.readouterr().err

@@ -13,18 +13,8 @@ from tests.models.faces import small_talker
 from tests.models.test_talker import FRAMES, drive
 from tests.rendering.scenes import camera_matrix, random_scene
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("needs_gsplat")]
 WIDTH, HEIGHT = 80, 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_gsplat():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    from pgstalker.rendering.cuda import why_unusable
-
-    if reason := why_unusable():
-        pytest.skip(f"gsplat cannot run: {reason}")
 
 
 def scenes(count: int) -> list[list[torch.Tensor]]:

@@ -13,14 +13,8 @@ from pgstalker.nerf.rays import cast, pixel_centres
 from pgstalker.subject import Subject
 from tests.nerf.test_grids import LAYOUTS, points
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("needs_cuda")]
 SIZE = 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=str)

@@ -5,17 +5,7 @@ import torch
 
 from tests.rendering.scenes import assert_same_gradients, assert_same_picture, draw, random_scene, settled
 
-pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_gsplat():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    from pgstalker.rendering.cuda import why_unusable
-
-    if reason := why_unusable():
-        pytest.skip(f"gsplat cannot run: {reason}")
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("needs_gsplat")]
 
 
 @pytest.mark.parametrize(("seed", "width", "height"), [(0, 64, 64), (1, 50, 70)])

@@ -2,19 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
 from pgstalker.method import Performance, TrainingRequest, method
 from pgstalker.subject import Subject
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("needs_gsplat")]
 SIZE = 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _needs_cuda():
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
 
 
 @pytest.mark.parametrize("name", ["talking-gaussian", "gaussian-talker"])

@@ -11,6 +11,9 @@ VIEWS = 8
 MESH_SHARE = 0.6
 """Of the face branch's Gaussians, on the landmark surface; the others fill hair and ears."""
 START_OPACITY_LOGIT = 0.4
+FACE_CM, HAIR_CM = (-3.0, 5.0), (-3.0, 12.0)
+"""Depth behind the head's origin where no surface is. Hair that starts as near as the face stays near, and slides
+over the neck when the head turns (0.6 dB on a presenter with long hair)."""
 TORSO_BEHIND_CM, TORSO_DEPTH_CM = 4.0, 3.0
 MOUTH_COLOUR = (0.35, 0.2, 0.2)
 
@@ -68,7 +71,9 @@ class Initialiser:
         weights = self.rng.dirichlet((1, 1, 1), on_mesh)
         skin = np.einsum("nk,nkd->nd", weights, corner[pick])
         pixels, hair_colours, frames = self._labelled_pixels((Label.FACE, Label.HAIR), count - on_mesh)
-        depth = self.translations[frames, 2] + self.rng.uniform(-3, 5, len(frames))
+        columns, rows = pixels.astype(int).T
+        is_hair = self.labels[frames, rows, columns] == Label.HAIR
+        depth = self.translations[frames, 2] + self.rng.uniform(*np.where(is_hair[:, None], HAIR_CM, FACE_CM).T)
         around = self._unproject(pixels, depth) - self.translations[frames]
         around = np.einsum("nji,nj->ni", self.rotations[frames], around)
         shares = [(on_mesh, 1.6, 3000), (len(frames), 2.4, 2000)]

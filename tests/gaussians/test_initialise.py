@@ -8,6 +8,8 @@ from scipy.spatial import Delaunay
 
 from pgstalker.gaussians import PARAMETERS
 from pgstalker.gaussians.initialise import (
+    FACE_CM,
+    HAIR_CM,
     MESH_SHARE,
     TORSO_BEHIND_CM,
     TORSO_DEPTH_CM,
@@ -93,6 +95,16 @@ def test_hair_and_ears_project_onto_the_pixels_they_came_from():
             colours == np.array([COLOURS.get(k, (0, 0, 0)) for k in label])
         ).all(1)
     assert fits.any(0).all()
+
+
+def test_hair_reaches_further_back_than_the_face():
+    cloud = start().face(2000)
+    around = slice(int(2000 * MESH_SHARE), None)
+    is_hair = (cloud["colors"][around] * 255).round()[:, 0] == COLOURS[HAIR][0]
+    pose = poses(FRAMES)[0]  # all are alike but for a slight turn
+    depth = (cloud["means"][around] @ pose[:3, :3].T)[:, 2]
+    assert HAIR_CM[1] - 2 < depth[is_hair].max() < HAIR_CM[1] + 2
+    assert FACE_CM[1] - 2 < depth[~is_hair].max() < FACE_CM[1] + 2
 
 
 def test_skin_lies_on_the_surface_and_takes_the_colour_seen_there():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hub.results import ANCHORS, Results, is_compared, label
+from hub.results import ANCHORS, Results, is_compared
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -33,10 +33,12 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
         return None
     figure = go.Figure()
     for number, (key, points) in enumerate(sorted(sets.items(), key=lambda each: str(each[0]))):
+        points.sort(key=lambda point: point[1])
         name, colour = f"{key[0]}, {key[1]}, {key[2]} px", COLOURS[number % len(COLOURS)]
         figure.add_scatter(
-            x=[fps for _, fps, _ in points], y=[value for *_, value in points], text=[label(row) for row, *_ in points],
-            mode="markers+text", textposition="top center", cliponaxis=False, name=name, legendgroup=name,
+            x=[fps for _, fps, _ in points], y=[value for *_, value in points],
+            text=[in_lines(row) for row, *_ in points], textposition=sides(len(points)), mode="markers+text",
+            cliponaxis=False, name=name, legendgroup=name,
             marker={"size": 11, "color": colour, "symbol": [symbol(row) for row, *_ in points]},
             customdata=[f"{key[0]}, {row['kind']}, {key[3]}" for row, *_ in points],
             hovertemplate="<b>%{text}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata}<extra></extra>",
@@ -50,6 +52,16 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
     figure.update_xaxes(type="log", title="frames/s drawn")
     figure.update_yaxes(title=f"{about['title']} {about['unit']}".strip())
     return quiet(figure)
+
+
+def in_lines(row: dict) -> str:
+    """A label that is narrow: title and switches below each other."""
+    return "<br>".join([row["title"], *filter(None, (row.get("variant") or "").split("+"))])
+
+
+def sides(count: int) -> list[str]:
+    """Where the labels of points stand that go from left to right: neighbours on different sides."""
+    return [("top center", "bottom center")[number % 2] for number in range(count)]
 
 
 def symbol(row: dict) -> str:

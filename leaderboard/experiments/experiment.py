@@ -41,7 +41,7 @@ DIGITS = 4
 @dataclass(frozen=True)
 class Settings:
     """How much is spent. clips: DATASET/CLIP or CLIP of the board's datasets; empty takes those at hand. values: of the
-    recipe's own axis (counts, minutes ...), its default where empty. methods: where a recipe compares several."""
+    recipe's own axis (counts, shares ...), its default where empty. methods: where a recipe compares several."""
 
     preset: str = "quick"
     clips: tuple[str, ...] = ()

@@ -80,18 +80,18 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     figure = Figure()
     shown = [row for row in rows if row["kind"] in TRAINED and row["values"][QUALITY] and row["speed"]["render_fps"]]
     for protocol in sorted({row["protocol"] for row in shown}):
-        own = [row for row in shown if row["protocol"] == protocol]
+        own = sorted((row for row in shown if row["protocol"] == protocol), key=lambda row: row["speed"]["render_fps"])
         figure.add_trace(
             Scatter(
                 x=[row["speed"]["render_fps"] for row in own],
                 y=[row["values"][QUALITY] for row in own],
-                text=[name_of(row) for row in own],
+                text=[name_of(row).replace(" (", "<br>(").replace(", ", ",<br>") for row in own],
                 customdata=[row["device"] for row in own],
                 hovertemplate="%{text}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata}<extra></extra>",
                 mode="markers+text",
                 marker={"size": 11, "symbol": ["circle" if row["is_compared"] else "circle-open" for row in own]},
                 showlegend=True,
-                textposition="top center",
+                textposition=[("top center", "bottom center")[number % 2] for number in range(len(own))],
                 name=composite_of(board, own[0]),
             )
         )

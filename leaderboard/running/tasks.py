@@ -36,7 +36,7 @@ class Places:
 class Task:
     """One cell. dataset: an id, or folder:PATH. size and steps: None takes the preset's. speech: another's sound for a
     cross-driven performance, None for the clip's own. switches: those that differ from the method's own. gaussians: at
-    most so many; minutes: as many steps as this machine makes in that time."""
+    most so many."""
 
     method: str
     dataset: str
@@ -50,7 +50,6 @@ class Task:
     codec: Codec = "lossless"
     speech: Path | None = None
     gaussians: int | None = None
-    minutes: float | None = None
 
     @property
     def side(self) -> int:
@@ -69,7 +68,6 @@ class Task:
 
         parts = [self.preset, str(self.side), f"s{self.seed}"]
         parts += [f"n{self.steps}"] if self.steps else []
-        parts += [f"m{self.minutes:g}"] if self.minutes else []
         parts += [f"g{self.gaussians}"] if self.gaussians else []
         parts += ["cuda"] if choose_device(self.device) == "cuda" else []
         return "+".join(["-".join(parts), *([_safe(self.variant)] if self.switches else [])])
@@ -139,13 +137,12 @@ class Task:
             switches=dict(self.switches),
             seed=self.seed,
             resume=True,
-            minutes=self.minutes,
             gaussians=self.gaussians,
         )
 
     def declaration(self) -> dict[str, Any]:
         """Everything that decides the frames, as JSON."""
-        asked = {"gaussians": self.gaussians, "minutes": self.minutes}
+        asked = {} if self.gaussians is None else {"gaussians": self.gaussians}
         return {
             "method": self.method,
             "preset": self.preset,
@@ -153,7 +150,7 @@ class Task:
             "steps": self.steps,
             "seed": self.seed,
             "switches": dict(sorted(self.switches.items())),
-        } | {name: value for name, value in asked.items() if value is not None}
+        } | asked
 
 
 def _safe(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -12,13 +13,19 @@ from pgstalker.errors import ConfigError, PgsError
 def run(commands: Any, program: str, about: str | None, arguments: list[str] | None, level: int = logging.INFO) -> int:
     """Parse `arguments` (default: the process's) into one of `commands`, dataclasses with run(); returns the exit code.
 
-    A PgsError is one line and its own code, Ctrl-C is 130.
+    A PgsError is one line and its own code, Ctrl-C is 130; whoever reads the output may stop reading (| head): 141.
     """
     import tyro
 
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr)
     try:
         tyro.cli(commands, args=arguments, prog=program, description=about).run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_unread():
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 141
     except PgsError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -26,6 +33,15 @@ def run(commands: Any, program: str, about: str | None, arguments: list[str] | N
         print("stopped", file=sys.stderr)
         return 130
     return 0
+
+
+def _is_unread() -> bool:
+    """Whether nobody reads our output any more."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def pairs(switches: tuple[str, ...]) -> dict[str, str]:

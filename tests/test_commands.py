@@ -51,6 +51,14 @@ def test_the_held_out_part_is_rendered_without_its_pictures(avatar_folder, subje
     assert np.corrcoef(heard, spoken)[0, 1] > 0.95
 
 
+def test_a_reader_who_has_seen_enough_is_no_error():
+    listing = subprocess.Popen(
+        [sys.executable, "-m", "leaderboard", "datasets"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
+    )
+    listing.stdout.close()
+    assert listing.stderr.read() == b"" and listing.wait() == 141
+
+
 def test_an_avatar_without_shoulders_says_which_pictures_it_misses(tiny_avatar, subject, tmp_path, capsys):
     from dataclasses import replace
 

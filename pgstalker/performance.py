@@ -93,6 +93,9 @@ def prepared(folder: str | Path, request: BenchRequest, size: int, gaussians: in
     return Avatar(talker, avatar.idle, avatar.poster), sum(player.config.counts.values())
 
 
+COPIED = ("means", "log_scales", "quats", "colors", "shading")
+
+
 def rescaled(player: Player, size: int, gaussians: int, seed: int = 0) -> Player:
     """A copy of an avatar for another picture size, its Gaussians split or thinned to the number asked for.
 
@@ -109,7 +112,7 @@ def rescaled(player: Player, size: int, gaussians: int, seed: int = 0) -> Player
     for name, count in counts.items():
         had = config.counts[name]
         chosen = np.sort(np.r_[np.arange(count) % had] if count >= had else rng.choice(had, count, replace=False))
-        cloud = {key: state[f"{name}.cloud.{key}"][chosen] for key in ("means", "log_scales", "quats", "colors")}
+        cloud = {key: state[f"{name}.cloud.{key}"][chosen] for key in COPIED}
         parts = np.bincount(chosen, minlength=had)[chosen][:, None]
         spread = np.where(parts > 1, 0.7 * np.exp(cloud["log_scales"]), 0)
         cloud["means"] = cloud["means"] + spread * rng.normal(size=cloud["means"].shape)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pgstalker.models.talker import Talker
     from pgstalker.player import Player
 
-SCHEMA, VERSION = "pgstalker-avatar", 1
+SCHEMA, VERSION = "pgstalker-avatar", 2
 CONFIG, MODEL, IDLE, POSTER, PLATE = "config.json", "model.safetensors", "idle.safetensors", "poster.jpg", "plate.png"
 METHOD = "method.json"  # what a compared method's folder has in its place
 REQUIRED = (MODEL, IDLE, POSTER)
@@ -87,7 +87,7 @@ class Avatar(ModelHubMixin, library_name="pgstalker", tags=["talking-head"], mod
         folder = Path(folder)
         config = read_config(folder)
         _check_files(folder, config["files"])
-        player, chosen = Player(*_read_state(folder, config["talker"])), choose_device(device)
+        player, chosen = Player(*_read_state(folder, config)), choose_device(device)
         talker = player if chosen == "cpu" else player.twin().to(chosen)
         return cls(talker, _load_idle(folder), _load_poster(folder), config["provenance"])
 
@@ -245,7 +245,7 @@ def _check_files(folder: Path, digests: dict[str, Any]) -> None:
             )
 
 
-def _read_state(folder: Path, values: dict[str, Any]) -> tuple[TalkerConfig, dict[str, np.ndarray]]:
+def _read_state(folder: Path, content: dict[str, Any]) -> tuple[TalkerConfig, dict[str, np.ndarray]]:
     """The tensors' shapes are compared before anything is built: a configuration may ask for anything."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -255,7 +255,7 @@ def _read_state(folder: Path, values: dict[str, Any]) -> tuple[TalkerConfig, dic
 
     path = folder / MODEL
     try:
-        config = TalkerConfig.from_dict(values)
+        config = TalkerConfig.from_dict(content["talker"])
     except (ConfigError, TypeError, ValueError) as error:
         raise AvatarError(f"{folder / CONFIG}: {error}") from None
     try:
@@ -263,6 +263,9 @@ def _read_state(folder: Path, values: dict[str, Any]) -> tuple[TalkerConfig, dic
     except (SafetensorError, OSError, KeyError) as error:
         raise AvatarError(f"{path} cannot be read ({error}); copy or train the avatar again") from None
     expected = state_shapes(config)
+    if content["schema"] == f"{SCHEMA}/1":  # their Gaussians had one colour from all sides
+        flat = {name: shape for name, shape in expected.items() if name.endswith(".cloud.shading")}
+        state |= {name: np.zeros(shape, np.float32) for name, shape in flat.items() if name not in state}
     for name in sorted(expected.keys() | state.keys()):
         want, have = expected.get(name, "nothing"), state[name].shape if name in state else "nothing"
         if want != have:

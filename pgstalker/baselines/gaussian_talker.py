@@ -41,7 +41,8 @@ METHOD = Method(
     paper="GaussianTalker: Real-Time Talking Head Synthesis with 3D Gaussian Splatting, ACM MM 2024, arXiv 2404.16012",
     kind="gaussians",
     differences=(
-        "one colour per Gaussian (spherical harmonics of degree 0, not 3)",
+        "colours change with the side from which the head is seen by the first spherical harmonics, not up to the "
+        "third, and without the one along the line of sight; what is said changes the constant one alone",
         "tri-planes of 64 and 128 cells at 512 px, and of 32 and 64 at 256 px, over 20 cm of the head",
         "opacity and colour are a Gaussian's own plus what the tri-planes add, so that the start can be given; the "
         "repository's come from the tri-planes alone",

@@ -42,7 +42,8 @@ METHOD = Method(
     "arXiv 2404.15264",
     kind="gaussians",
     differences=(
-        "one colour per Gaussian (spherical harmonics of degree 0, not 2); scales are exponentials, not softplus",
+        "colours change with the side from which the head is seen by the first spherical harmonics, not the second, "
+        "and without the one along the line of sight; scales are exponentials, not softplus",
         "one tri-plane of 40 cells and 12 channels per branch (mouth: 24 and 8), in place of 12 levels of one channel "
         "from 16 to 39 cells; the repository's mouth levels run backwards from 64 to 58 cells, ours do not",
         "eye closure from landmarks drives the eyes, in place of six of OpenFace's action units",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_OPACITY", "PARAMETERS", "GaussianCloud"]
 
 MAX_OPACITY = 0.99
+VIEW_UNIT, VIEW_LIMIT = 0.2, 2.0
+"""Shading is the change of colour for so much of the unit vector towards the camera; further away than the limit it
+changes no more: a talking head is not seen from there while it is learnt."""
 
 
 def __getattr__(name: str):

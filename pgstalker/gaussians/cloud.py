@@ -7,14 +7,16 @@ from torch import Tensor, nn
 
 from pgstalker.gaussians import MAX_OPACITY
 
-PARAMETERS = ("means", "log_scales", "quats", "opacity_logits", "colors")
+PARAMETERS = ("means", "log_scales", "quats", "opacity_logits", "colors", "shading")
 
 
 class GaussianCloud(nn.Module):
     """N Gaussians.
 
     means [N, 3] cm, log_scales [N, 3] (log cm), quats [N, 4] wxyz of any norm, opacity_logits [N], colors [N, 3] RGB
-    in about [0, 1]: one colour each, since a talking head is seen from the front.
+    in about [0, 1], shading [N, 2, 3] how they change with the side from which the head is seen: what light does to
+    skin and hair as the head turns under it. These are the first spherical harmonics but for the one along the line of
+    sight, which hardly changes.
     """
 
     def __init__(self, count: int):
@@ -24,6 +26,7 @@ class GaussianCloud(nn.Module):
         self.quats = nn.Parameter(torch.tensor([1.0, 0, 0, 0]).repeat(count, 1))
         self.opacity_logits = nn.Parameter(torch.zeros(count))
         self.colors = nn.Parameter(torch.zeros(count, 3))
+        self.shading = nn.Parameter(torch.zeros(count, 2, 3))
 
     def __len__(self) -> int:
         return len(self.means)
@@ -37,6 +40,14 @@ class GaussianCloud(nn.Module):
     def scales(self) -> Tensor:
         """[N, 3] cm."""
         return torch.exp(self.log_scales)
+
+    def shade(self, view: Tensor) -> Tensor:
+        """What is added to the colours, [..., N, 3], seen from transforms.view_of() of a pose, [..., 2]."""
+        return torch.einsum("...k,nkc->...nc", view, self.shading)
+
+    def colors_from(self, view: Tensor) -> Tensor:
+        """Colours [..., N, 3] seen from there."""
+        return self.colors + self.shade(view)
 
     def raw(self) -> dict[str, Tensor]:
         """The raw parameters by name, detached."""

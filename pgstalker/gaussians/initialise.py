@@ -115,4 +115,5 @@ class Initialiser:
             "quats": quats / np.linalg.norm(quats, axis=1, keepdims=True),
             "opacity_logits": np.full(len(means), START_OPACITY_LOGIT),
             "colors": colours,
+            "shading": np.zeros((len(means), 2, 3)),
         }

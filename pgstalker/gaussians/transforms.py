@@ -1,9 +1,12 @@
-"""Rotations as quaternions (w, x, y, z) and as matrices, differentiable. Leading dimensions are free."""
+"""Rotations as quaternions (w, x, y, z) and as matrices, differentiable, and whence a head is seen. Leading dimensions
+are free."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+from pgstalker.gaussians import VIEW_LIMIT, VIEW_UNIT
 
 
 def quaternion_product(a: Tensor, b: Tensor) -> Tensor:
@@ -50,3 +53,10 @@ def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     largest = diagonal.argmax(-1)[..., None, None].expand(*diagonal.shape[:-1], 1, 4)
     quaternion = torch.nn.functional.normalize(rows.gather(-2, largest).squeeze(-2), dim=-1)
     return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def view_of(rotation: Tensor, translation: Tensor) -> Tensor:
+    """Whence a head is seen, [..., 2]: x and y, in the head frame, of the unit vector from the head [R | t], R
+    [..., 3, 3] and t [..., 3], towards the camera, in VIEW_UNITs and bounded by VIEW_LIMIT."""
+    towards = -(rotation.mT @ translation[..., None])[..., 0]
+    return (torch.nn.functional.normalize(towards, dim=-1)[..., :2] / VIEW_UNIT).clamp(-VIEW_LIMIT, VIEW_LIMIT)

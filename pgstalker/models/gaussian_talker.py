@@ -13,7 +13,7 @@ from pgstalker.models import attention_cpu
 from pgstalker.models.branches import TriPlane
 from pgstalker.models.cross_attention import CAMERA, CrossAttentionFusion
 from pgstalker.models.fusion import FUSIONS
-from pgstalker.models.head import HeadShape, Moment, TorsolessHead
+from pgstalker.models.head import HeadShape, Moment, TorsolessHead, view_from
 from pgstalker.models.layout import FACE_LOG_SCALE, FACE_POSITION_CM, FACE_ROTATION, HIDDEN, POSE_LIMIT
 from pgstalker.rendering.types import Scene
 
@@ -29,7 +29,7 @@ COLOUR, OPACITY = 0.3, 1.0
 
 
 class Canonical(NamedTuple):
-    """The cloud before anything is said: fusion's share of place, opacity logits [N], colours [N, 3]."""
+    """The cloud before anything is said: fusion's share of place, opacity logits [N], colours [N, 3] from ahead."""
 
     place: tuple[Tensor, ...]
     opacity_logits: Tensor
@@ -82,10 +82,11 @@ class GaussianTalker(TorsolessHead):
         features = self.features()
         return Canonical(self.fusion.still(features), *self.canonical(features))
 
-    def coarse(self) -> Scene:
-        """The head at rest, as the coarse stage learns it."""
+    def coarse(self, camera_from_head: Tensor) -> Scene:
+        """The head at rest in a pose [4, 4], as the coarse stage learns it."""
         logits, colors = self.canonical(self.features())
         cloud = self.cloud
+        colors = colors + cloud.shade(view_from(camera_from_head))
         return Scene(cloud.means, cloud.quats, cloud.scales, torch.sigmoid(logits) * MAX_OPACITY, colors)
 
     def view(self, camera_from_head: Tensor) -> Tensor:
@@ -110,7 +111,7 @@ class GaussianTalker(TorsolessHead):
             cloud.quats + turn * FACE_ROTATION,
             torch.exp(cloud.log_scales + (stretch * FACE_LOG_SCALE).clamp(-1, 1)),
             torch.sigmoid(still.opacity_logits + opacity[:, 0] * OPACITY) * MAX_OPACITY,
-            still.colors + colour * COLOUR,
+            still.colors + colour * COLOUR + cloud.shade(view_from(moment.camera_from_head)),
         )
         return Deformed(scene, motion)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pgstalker.devices import choose_device
 from pgstalker.errors import AvatarError
 from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.gaussians.transforms import view_of
 from pgstalker.method import Composite, Performance
 from pgstalker.models.ear import Ear
 from pgstalker.rendering import rasterize, render_uint8
@@ -49,6 +50,11 @@ class Moment:
     codes: dict[str, Tensor]
     eyes: Tensor
     camera_from_head: Tensor
+
+
+def view_from(camera_from_head: Tensor) -> Tensor:
+    """Whence a head is seen, [..., 2], of poses [..., 4, 4]; see gaussians.transforms.view_of."""
+    return view_of(camera_from_head[..., :3, :3], camera_from_head[..., :3, 3])
 
 
 class TorsolessHead(nn.Module, ABC):

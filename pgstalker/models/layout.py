@@ -88,6 +88,7 @@ def _linear(name: str, inputs: int, outputs: int, bias: bool = True) -> Shapes:
 
 def _cloud(branch: str, count: int) -> Shapes:
     columns = {"means": (3,), "log_scales": (3,), "quats": (4,), "opacity_logits": (), "colors": (3,)}
+    columns["shading"] = 2, 3
     return {f"{branch}.cloud.{name}": (count, *shape) for name, shape in columns.items()}
 
 

@@ -1,6 +1,6 @@
 """Frames of a Talker: batch after batch, the next being drawn while the last is handed out.
 
-once per drive     what is static in the networks (Talker.still), opacities, colours
+once per drive     what is static in the networks (Talker.still), opacities
 each batch         network ─► Gaussians [B, N, ...] ─► one rasterizer call ─► uint8 on the device ─► host
                    \\__ a CUDA graph __/
 
@@ -49,12 +49,13 @@ def play(
     host = Downloads(talker.device)
     waiting = None
     with torch.no_grad():
-        network, looks = _network(talker, type(controls)), talker.looks()
+        network, opacities = _network(talker, type(controls)), talker.opacities()
     for index, kept in batches(len(controls), size):
         with torch.no_grad():  # not around a yield: it would hold for whoever takes the frames
             background = talker.plate if backgrounds is None else _stacked(backgrounds, kept, size, talker.device)
-            scene = network(*_tensors(controls[index]))
-            pictures = render_uint8_frames(*scene, *looks, camera, side, side, background=background, backend=backend)
+            means, quats, scales, colors = network(*_tensors(controls[index]))
+            scene = means, quats, scales, opacities, colors
+            pictures = render_uint8_frames(*scene, camera, side, side, background=background, backend=backend)
             begun = host.send(pictures, kept)
         if waiting is not None:
             yield from host.receive(waiting)
@@ -73,14 +74,14 @@ def batches(count: int, size: int) -> Iterator[tuple[slice | list[int], int]]:
 
 
 def _network(talker: Talker, kind: type[Controls]) -> Replayed:
-    """Controls' tensors [B, ...] to means, quats and scales [B, N, *]."""
+    """Controls' tensors [B, ...] to means, quats, scales and colours [B, N, *]."""
     with precision(talker.device):
         still = talker.still()
 
     def moved(*inputs: Tensor) -> Tensors:
         with precision(talker.device):
             splats: Splats = talker(kind(*inputs), still=still)
-        return splats.means, splats.quats, splats.scales
+        return splats.means, splats.quats, splats.scales, splats.colors
 
     return Replayed(moved, talker.device)
 

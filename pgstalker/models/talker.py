@@ -13,7 +13,8 @@ from pgstalker.audio import CodeStream, create_features
 from pgstalker.audio.features import quiet_features
 from pgstalker.audio.gate import rested
 from pgstalker.audio.streaming import code_stream
-from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product
+from pgstalker.gaussians.cloud import GaussianCloud
+from pgstalker.gaussians.transforms import quaternion_from_matrix, quaternion_product, view_of
 from pgstalker.models.audio_encoder import DROPOUT, AudioEncoder, neighbours
 from pgstalker.models.branches import FaceBranch, MouthBranch, Moved
 from pgstalker.models.calibration import Calibration
@@ -52,7 +53,7 @@ class Controls:
 @dataclass
 class Splats:
     """Gaussians in camera space, ready to be rasterized, and the motion [..., M, 3] cm that led there; of one frame,
-    or of a batch with a leading dimension, in which opacities [N] and colors [N, 3] are common."""
+    or of a batch with a leading dimension, in which opacities [N] are common."""
 
     means: Tensor
     quats: Tensor
@@ -129,7 +130,7 @@ class Talker(nn.Module):
         return self.plate.device
 
     @property
-    def clouds(self) -> dict[str, nn.Module]:
+    def clouds(self) -> dict[str, GaussianCloud]:
         return {"face": self.face.cloud, "mouth": self.mouth.cloud, "torso": self.torso.cloud}
 
     @property
@@ -247,24 +248,27 @@ class Talker(nn.Module):
             head = torch.cat([face.means, mouth.means], -2) @ control.rotation.mT + control.translation.unsqueeze(-2)
             means = [head]
             quats = [quaternion_product(turn, torch.cat([face.quats, mouth.quats], -2))]
+            view = view_of(control.rotation, control.translation)
+            colors = torch.cat([cloud.colors_from(view) for cloud in self._drawn()], -2)
         scales = [face.scales, mouth.scales]
         if self.config.torso == "rendered":
             torso = self.torso(control.pose, control.torso, self.config.focal_px / self.config.size)
             means, quats, scales = [*means, torso[0]], [*quats, torso[1]], [*scales, torso[2]]
-        opacities, colors = self.looks()
         return Splats(
             means=torch.cat(means, -2),
             quats=torch.cat(quats, -2),
             scales=torch.cat(scales, -2),
-            opacities=opacities,
+            opacities=self.opacities(),
             colors=colors,
             motion=torch.cat([face.motion, mouth.motion], -2),
         )
 
-    def looks(self) -> tuple[Tensor, Tensor]:
-        """Opacities [N] and colors [N, 3] of all that is drawn, in the order of forward()."""
-        clouds = [cloud for name, cloud in self.clouds.items() if name != "torso" or self.config.torso == "rendered"]
-        return torch.cat([cloud.opacities for cloud in clouds]), torch.cat([cloud.colors for cloud in clouds])
+    def _drawn(self) -> list[GaussianCloud]:
+        return [cloud for name, cloud in self.clouds.items() if name != "torso" or self.config.torso == "rendered"]
+
+    def opacities(self) -> Tensor:
+        """[N] of all that is drawn, in the order of forward()."""
+        return torch.cat([cloud.opacities for cloud in self._drawn()])
 
     def still(self) -> Still:
         """The share of the networks that no frame changes; good until a parameter does."""

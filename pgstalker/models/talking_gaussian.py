@@ -6,7 +6,7 @@ from torch import Tensor
 
 from pgstalker.gaussians.cloud import GaussianCloud
 from pgstalker.models.branches import FaceBranch, MouthBranch, Moved
-from pgstalker.models.head import HeadShape, Moment, TorsolessHead
+from pgstalker.models.head import HeadShape, Moment, TorsolessHead, view_from
 from pgstalker.models.layout import EYES
 from pgstalker.rendering.types import Scene
 
@@ -38,9 +38,14 @@ class TalkingGaussian(TorsolessHead):
             return self.face(moment.codes["face"], moment.eyes, still)
         return self.mouth(moment.codes["mouth"], moment.eyes[:0], still)
 
-    def scene(self, branch: str, moved: Moved) -> Scene:
+    def scene(self, branch: str, moved: Moved, camera_from_head: Tensor) -> Scene:
+        """A branch's Gaussians, moved, in their colours as a pose [4, 4] shows them."""
         cloud = self.clouds[branch]
-        return Scene(moved.means, moved.quats, moved.scales, cloud.opacities, cloud.colors)
+        colors = cloud.colors_from(view_from(camera_from_head))
+        return Scene(moved.means, moved.quats, moved.scales, cloud.opacities, colors)
 
     def layers(self, moment: Moment, still: Still) -> list[Scene]:
-        return [self.scene(branch, self.moved(branch, moment, still[branch])) for branch in ("mouth", "face")]
+        return [
+            self.scene(branch, self.moved(branch, moment, still[branch]), moment.camera_from_head)
+            for branch in ("mouth", "face")
+        ]

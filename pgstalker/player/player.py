@@ -234,7 +234,8 @@ class Player:
 
         clouds = [self.cloud(name) for name in self.branches]
         opacities, colors = (np.concatenate([cloud[name] for cloud in clouds]) for name in ("opacities", "colors"))
-        return Canvas(self.camera, self.plate, opacities, colors)
+        shading = np.concatenate([self._state[f"{name}.cloud.shading"] for name in self.branches])
+        return Canvas(self.camera, self.plate, opacities, colors, shading)
 
     def render(
         self,

@@ -78,7 +78,7 @@ class GaussianTalkerLearner(Splatting):
         is_coarse = share < COARSE_UNTIL
         loss = torch.zeros((), device=self.device)
         if is_coarse:
-            scene = model.coarse()
+            scene = model.coarse(self.poses[frame])
         else:
             scene, motion = model.deformed(self.moment("head", frame, share, generator), model.still())
             loss = small_motion(motion)

@@ -12,7 +12,7 @@ from pgstalker.gaussians.density import DensityControl
 from pgstalker.landmarks import LIPS_OUTER
 from pgstalker.models.branches import Moved
 from pgstalker.models.fusion import RegionAttentionFusion
-from pgstalker.models.head import HeadShape
+from pgstalker.models.head import HeadShape, view_from
 from pgstalker.models.talking_gaussian import TalkingGaussian
 from pgstalker.presets import SHARES
 from pgstalker.rendering import Rendering
@@ -99,8 +99,8 @@ class TalkingGaussianLearner(Splatting):
     def rate(self, kind: str) -> float:
         branch, share = self.place
         if branch == "fuse":
-            factors = {"opacity_logits": FUSE_OPACITY, "colors": FUSE_COLOUR * LAST_RATE**share}
-            return factors.get(kind, 1.0)
+            colour = FUSE_COLOUR * LAST_RATE**share
+            return {"opacity_logits": FUSE_OPACITY, "colors": colour, "shading": colour}.get(kind, 1.0)
         return (LAST_POSITION_RATE if kind == "means" else LAST_RATE) ** share
 
     def settling(self) -> tuple[str, float] | None:
@@ -132,7 +132,7 @@ class TalkingGaussianLearner(Splatting):
         """Inside the lips' rectangle the mouth's pixels count; what else lies there is left open, but filled."""
         is_static = share < STATIC_UNTIL
         moved = self._moved("mouth", frame, share, generator, is_static)[0]
-        rendering = self.draw(self.model.scene("mouth", moved), frame, self.green)
+        rendering = self.draw(self.model.scene("mouth", moved, self.poses[frame]), frame, self.green)
         seen, inside = self.labels(frame) == Label.MOUTH, self._inside_lips(frame)
         target = self._behind(self.data.picture(frame, self.device), seen)
         image = self._behind(rendering.image, ~(inside & ~seen))
@@ -146,7 +146,7 @@ class TalkingGaussianLearner(Splatting):
         """The head without the inside of its mouth, which stays a hole."""
         is_static = share < STATIC_UNTIL
         moved, still = self._moved("face", frame, share, generator, is_static)
-        rendering = self.draw(self.model.scene("face", moved), frame, self.green)
+        rendering = self.draw(self.model.scene("face", moved, self.poses[frame]), frame, self.green)
         labels = self.labels(frame)
         head, hair = is_any(labels, HEAD), labels == Label.HAIR
         is_blind_to_hair = not is_static and share < HAIR_UNTIL and self.step_number % HAIR_EVERY > 0
@@ -166,13 +166,13 @@ class TalkingGaussianLearner(Splatting):
 
     def _fuse(self, frame: int, share: float, generator: torch.Generator) -> Attempt:
         """Colours of both and the face's opacities, on the whole picture."""
-        drawn = {}
+        drawn, pose = {}, self.poses[frame]
         for branch in ("mouth", "face"):
             with torch.no_grad():
-                scene = self.model.scene(branch, self._moved(branch, frame, 1.0, generator, False)[0])
+                scene = self.model.scene(branch, self._moved(branch, frame, 1.0, generator, False)[0], pose)
             cloud = self.model.clouds[branch]
             opacities = cloud.opacities if branch == "face" else scene.opacities
-            scene = Scene(scene.means, scene.quats, scene.scales, opacities, cloud.colors)
+            scene = Scene(scene.means, scene.quats, scene.scales, opacities, cloud.colors_from(view_from(pose)))
             drawn[branch] = self.draw(scene, frame, None)
         target, image = self.data.picture(frame, self.device), self.torso(frame)
         for branch in ("mouth", "face"):

@@ -24,7 +24,7 @@ from pgstalker.training.loop import StepReport
 from pgstalker.training.losses import LPIPS_WEIGHT, REFINE_SSIM_WEIGHT, photometric, pixel_weights, small_motion
 from pgstalker.training.perceptual import load_lpips, mouth_patch
 
-RATES = {"log_scales": 8e-3, "quats": 4e-3, "opacity_logits": 3e-2, "colors": 4e-3}
+RATES = {"log_scales": 8e-3, "quats": 4e-3, "opacity_logits": 3e-2, "colors": 4e-3, "shading": 4e-3}
 POSITION_RATE_PX = 0.06
 """Of a 256 px picture."""
 NETWORK_RATE, PLANE_RATE, TORSO_RATE, HEARING_RATE = 1e-3, 5e-3, 5e-4, 2e-5

@@ -116,7 +116,7 @@ def test_a_damaged_file_is_named(folder, name, damage):
 
 def test_foreign_and_newer_folders_are_refused_with_the_reason(folder, tmp_path):
     cases = [
-        ({"schema": "pgstalker-avatar/2"}, "newer"),
+        ({"schema": "pgstalker-avatar/3"}, "newer"),
         ({"schema": "pgstalker-subject/1"}, "not an avatar's"),
         ({"schema": None}, "not an avatar's"),
         ({"files": None}, "'files'"),
@@ -143,7 +143,7 @@ def test_a_path_out_of_the_folder_is_refused(folder, tmp_path):
     (tmp_path / "secret").write_text("x")
     files = json.loads((folder / "config.json").read_text())["files"]
     edit_config(folder, files=files | {"../secret": sha256_of(tmp_path / "secret")})
-    with pytest.raises(AvatarError, match="no avatar of version 1 has"):
+    with pytest.raises(AvatarError, match="no avatar of version 2 has"):
         Avatar.load(folder)
 
 
@@ -173,3 +173,15 @@ def test_no_file_can_run_code(folder):
     """safetensors starts with the length of its header; a pickle would start with its protocol mark."""
     for path in folder.glob("*.safetensors"):
         assert int.from_bytes(path.read_bytes()[:8], "little") < 100_000
+
+
+def test_an_avatar_of_version_1_has_one_colour_from_all_sides(folder):
+    def flatten(state):
+        for name in [name for name in state if name.endswith(".shading")]:
+            del state[name]
+
+    edit_model(folder, flatten)
+    with pytest.raises(AvatarError, match="shading is nothing"):
+        Avatar.load(folder)
+    edit_config(folder, schema="pgstalker-avatar/1")
+    assert not Avatar.load(folder).talker.state_dict()["face.cloud.shading"].any()

@@ -58,10 +58,11 @@ def pixels_of(points: np.ndarray) -> np.ndarray:
 def test_a_cloud_has_its_count_and_raw_values(kind, count):
     cloud = getattr(start(), kind)(count)
     assert set(cloud) == set(PARAMETERS)
-    width = {"means": (3,), "log_scales": (3,), "quats": (4,), "opacity_logits": (), "colors": (3,)}
+    width = {"means": (3,), "log_scales": (3,), "quats": (4,), "opacity_logits": (), "colors": (3,), "shading": (2, 3)}
     assert {name: value.shape for name, value in cloud.items()} == {name: (count, *w) for name, w in width.items()}
     assert all(np.isfinite(value).all() for value in cloud.values())
     np.testing.assert_allclose(np.linalg.norm(cloud["quats"], axis=1), 1)
+    assert not cloud["shading"].any()
     assert cloud["colors"].min() >= 0 and cloud["colors"].max() <= 1
 
 

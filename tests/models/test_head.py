@@ -50,7 +50,7 @@ def test_face_over_mouth_over_torso(subject):
         image = torch.from_numpy(torso).permute(2, 0, 1) / 255
         for branch in ("mouth", "face"):
             with torch.no_grad():
-                scene = made.scene(branch, made.moved(branch, moment, None))
+                scene = made.scene(branch, made.moved(branch, moment, None), pose)
                 drawn = rasterize(*scene, made.camera, SIZE, SIZE, camera_from_world=pose)
             image = drawn.image + (1 - drawn.alpha) * image
         expected = (image.clamp(0, 1) * 255).permute(1, 2, 0).numpy()

@@ -27,7 +27,8 @@ def canvas(request):
     rng = np.random.default_rng(1)
     camera = Camera(2.3 * height, width, height, width / 2, height / 2)
     looks = rng.uniform(0.3, 0.9, COUNT).astype(np.float32), rng.uniform(size=(COUNT, 3)).astype(np.float32)
-    made = Canvas(camera, rng.uniform(-0.1, 1.1, (3, height, width)).astype(np.float32), *looks)
+    plate, shading = rng.uniform(-0.1, 1.1, (3, height, width)), rng.uniform(-0.2, 0.2, (COUNT, 2, 3))
+    made = Canvas(camera, plate.astype(np.float32), *looks, shading.astype(np.float32))
     made.camera, made.looks = camera, looks
     return made
 
@@ -41,7 +42,7 @@ def whole(canvas: Canvas, gaussians: Scene) -> np.ndarray:
 
 
 def held() -> list[np.ndarray]:
-    return [np.ones(16, np.float32)]
+    return [np.array([1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 60, 1, 0, 0, 0], np.float32)]
 
 
 def test_a_tile_without_gaussians_is_the_plate(canvas):
@@ -108,3 +109,23 @@ def test_a_background_of_its_own_leaves_nothing_behind(canvas):
     over = canvas.draw(gaussians, other, pose=held())
     assert (over != first).any()
     np.testing.assert_array_equal(canvas.draw(gaussians, pose=held()), first)
+
+
+@pytest.mark.parametrize("canvas", [(128, 128)], indirect=True, ids=str)
+@pytest.mark.parametrize("turn", [0.0, 0.1, -0.9])
+def test_colours_are_those_of_the_side_that_is_seen(canvas, turn):
+    """As the torch twin has them; far to the side they change no more."""
+    from scipy.spatial.transform import Rotation
+
+    from pgstalker.gaussians.cloud import GaussianCloud
+    from pgstalker.gaussians.transforms import view_of
+
+    rotation, translation = Rotation.from_euler("xyz", (0.05, turn, 0.2)).as_matrix(), np.array([1.0, -2.0, 60.0])
+    pose = [np.concatenate([rotation.ravel(), translation, np.ones(4)]).astype(np.float32)]
+    cloud, colors = GaussianCloud(COUNT), canvas.looks[1]
+    cloud.colors.data = torch.from_numpy(colors)
+    cloud.shading.data = torch.from_numpy(canvas._shading.reshape(2, COUNT, 3).transpose(1, 0, 2).copy())
+    view = view_of(torch.from_numpy(pose[0][:9]).view(3, 3), torch.from_numpy(pose[0][9:12]))
+    canvas.draw(scene(), None, pose)
+    np.testing.assert_allclose(canvas._looks[1], cloud.colors_from(view).detach().numpy(), atol=1e-6)
+    assert np.abs(canvas._looks[1] - colors).max() > 0.01

@@ -135,7 +135,7 @@ def test_attention_is_weighed_as_if_it_were_splatted(session):
     made.step_number = round(0.7 * STEPS)
     with torch.no_grad():
         moved, _ = made._moved("face", 5, 0.5, torch.Generator().manual_seed(0), False)
-    scene = made.model.scene("face", moved)
+    scene = made.model.scene("face", moved, made.poses[5])
     rendering = made.draw(scene, 5, None)
     still = made.model.face.still()
     hair = made.labels(5) == 3
@@ -184,7 +184,8 @@ def test_the_last_stage_moves_colours_and_the_faces_opacity_alone(session):
     before = {name: value.clone() for name, value in made.model.named_parameters()}
     made.step()
     moved = {name for name, value in made.model.named_parameters() if not torch.equal(value, before[name])}
-    assert moved == {"face.cloud.colors", "face.cloud.opacity_logits", "mouth.cloud.colors"}
+    colours = {f"{branch}.cloud.{name}" for branch in ("face", "mouth") for name in ("colors", "shading")}
+    assert moved == colours | {"face.cloud.opacity_logits"}
 
 
 @pytest.mark.parametrize(

@@ -87,8 +87,8 @@ METHOD = Method(
         "face model",
         "the torso that is drawn follows its own tracked motion, on the board too, where the NeRF methods' torsos see "
         "the head's pose alone; another's sound is said over the motion of the subject's own clip",
-        "colours change with the side from which the head is seen by the first spherical harmonics, without the one along "
-        "the line of sight; how many the paper has is not public",
+        "colours change with the side from which the head is seen by the first spherical harmonics, without the one "
+        "along the line of sight; how many the paper has is not public",
         "the mouth's box counts three times; every fifth frame is drawn evenly over how far the mouth is open or the "
         "eyes are shut; codes have noise, and late in training are those that will be heard; weights are averaged",
         "on CUDA a step reduces the mean error of four frames, with as many steps; the other methods draw one",

@@ -157,7 +157,10 @@ class HeadOnTorso:
         """What training.session.load_model read, on a device of devices.CHOICES. Raises AvatarError."""
         config, tensors, provenance = learnt
         head = kind(HeadShape.read(config))
-        head.load_state_dict(tensors)
+        try:
+            head.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise AvatarError(f"this head is of another version of the program ({error}); train it again") from None
         return cls(head.to(choose_device(device)).eval(), provenance)
 
     def render(self, performance: Performance) -> Iterator[np.ndarray]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pgstalker.errors import ConfigError
 from pgstalker.files import replacing
 
-SCHEMA = "pgstalker-checkpoint/2"
+SCHEMA = "pgstalker-checkpoint/3"
 
 
 def save(path: Path, tensors: dict[str, Tensor], header: dict) -> None:

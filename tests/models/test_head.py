@@ -6,7 +6,7 @@ import torch
 
 from pgstalker.errors import AvatarError
 from pgstalker.method import Performance
-from pgstalker.models.head import HeadShape, Moment
+from pgstalker.models.head import HeadOnTorso, HeadShape, Moment
 from pgstalker.models.talking_gaussian import TalkingGaussian
 from pgstalker.rendering import rasterize
 from pgstalker.subject import Subject
@@ -71,3 +71,12 @@ def test_the_sound_moves_it(subject):
 def test_a_foreign_configuration_is_refused():
     with pytest.raises(AvatarError, match="configuration of this head"):
         HeadShape.read({"size": 64, "colour": "red"})
+
+
+def test_a_head_of_an_older_program_is_refused(subject):
+    made = head(subject)
+    older = {name: value for name, value in made.state_dict().items() if not name.endswith("shading")}
+    with pytest.raises(AvatarError, match="another version of the program"):
+        HeadOnTorso.restored(TalkingGaussian, (made.config, older, {}), "cpu")
+    again = HeadOnTorso.restored(TalkingGaussian, (made.config, made.state_dict(), {}), "cpu")
+    assert again.size == SIZE

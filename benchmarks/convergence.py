@@ -125,6 +125,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)  # now, not when the work is done
     request = TrainingRequest(preset=arguments.preset, switches=dict(pair.split("=", 1) for pair in arguments.set))
     result = curve(method(arguments.method), arguments.subject, request, arguments.budgets)
     print(json.dumps(result))

@@ -107,10 +107,10 @@ def _seconds(row: dict[str, Any]) -> str:
 
 
 def readme_of(board: dict[str, Any]) -> str:
-    """README's block: a table for each dataset, the columns that matter most."""
+    """README's block: a table for each dataset, the usual protocols, the columns that matter most."""
     parts = []
     for (dataset, size), rows in groups(board):
-        rows = [row for row in rows if board["protocols"][row["protocol"]]["setting"] != "cross"]
+        rows = [row for row in rows if is_usual(board["protocols"][row["protocol"]])]
         keys = used_cells(rows, README_CELLS)
         if not rows or not keys:
             continue
@@ -120,6 +120,11 @@ def readme_of(board: dict[str, Any]) -> str:
     if not parts:
         return "No row has been measured yet: `python -m leaderboard regenerate`."
     return "\n\n".join([*parts, _note(board)])
+
+
+def is_usual(protocol: dict[str, Any]) -> bool:
+    """Said by the person's own sound, and compared losslessly."""
+    return protocol["setting"] != "cross" and protocol["codec"] in (None, "lossless")
 
 
 def _note(board: dict[str, Any]) -> str:

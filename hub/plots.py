@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hub.results import ANCHORS, Results, is_compared
+from hub.results import ANCHORS, Results, is_compared, label
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,14 +19,15 @@ HEIGHT = 420
 def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go.Figure | None:
     """Frames per second drawn (logarithmic) against one figure, with a line along the best of both through each set of
     rows that compare; None without points. What only copies true frames (floors, oracles, the truth) has no speed, and
-    a row that lacks some of the clips is hollow and on no line."""
+    a row that lacks some of the clips is hollow, on no line and named under the pointer alone. Only the usual
+    protocols: the codec that a comparison goes through changes no speed."""
     import plotly.graph_objects as go
 
     about = results.metrics.get(metric)
     sets: dict[tuple, list[tuple[dict, float, float]]] = {}
     for row in rows:
         fps, value = (row.get("speed") or {}).get("render_fps"), row["values"].get(metric)
-        if row["kind"] not in ANCHORS and fps and value is not None:
+        if row["kind"] not in ANCHORS and results.is_usual(row) and fps and value is not None:
             key = row["dataset"], results.beside(row), row["size"], row["device"]
             sets.setdefault(key, []).append((row, fps, value))
     if about is None or not sets:
@@ -37,11 +38,12 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
         name, colour = f"{key[0]}, {key[1]}, {key[2]} px", COLOURS[number % len(COLOURS)]
         figure.add_scatter(
             x=[fps for _, fps, _ in points], y=[value for *_, value in points],
-            text=[in_lines(row) for row, *_ in points], textposition=sides(len(points)), mode="markers+text",
+            text=[in_lines(row) if is_compared(row) else "" for row, *_ in points],
+            mode="markers+text", textposition=sides(len(points)),
             cliponaxis=False, name=name, legendgroup=name,
             marker={"size": 11, "color": colour, "symbol": [symbol(row) for row, *_ in points]},
-            customdata=[f"{key[0]}, {row['kind']}, {key[3]}" for row, *_ in points],
-            hovertemplate="<b>%{text}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata}<extra></extra>",
+            customdata=[[label(row), f"{key[0]}, {row['kind']}, {key[3]}"] for row, *_ in points],
+            hovertemplate="<b>%{customdata[0]}</b><br>%{x:.3g} frames/s<br>%{y:.4g}<br>%{customdata[1]}<extra></extra>",
         )  # fmt: skip
         front = frontier([(fps, value) for row, fps, value in points if is_compared(row)], about)
         figure.add_scatter(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from leaderboard.board.reported import reported
 from leaderboard.places import RESULTS
-from leaderboard.report.tables import composite_of
+from leaderboard.report.tables import composite_of, is_usual
 from pgstalker.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Results:
         board = _read(folder / "board.json")
         self.is_compiled = board is not None
         board = board or {}
-        self.rows: list[Row] = sorted(board.get("rows", []), key=_standing)
         self.metrics: dict[str, dict] = dict(sorted(board.get("metrics", {}).items(), key=_prominence))
         self.protocols: dict[str, dict] = board.get("protocols", {})
+        self.rows: list[Row] = sorted(board.get("rows", []), key=self._standing)
         self.experiments: list[dict] = board.get("experiments", [])
         self.made_by: dict[str, Any] = board.get("generated_by", {})
         self.reported: list[dict] = board["reported"] if self.is_compiled else reported()
@@ -92,6 +92,25 @@ class Results:
     def beside(self, row: Row) -> str:
         """What its protocol shows around the drawn head, in words; "unknown" for a protocol that is not declared."""
         return composite_of({"protocols": self.protocols}, row)
+
+    def is_usual(self, row: Row) -> bool:
+        """Said by the person's own sound, and compared losslessly."""
+        return is_usual({"protocols": self.protocols}, row)
+
+    def _standing(self, row: Row) -> tuple:
+        """Methods before the floors and references beside them, rows of one table together, the usual ones and the
+        best first."""
+        overall = row.get("overall")
+        return (
+            row["dataset"],
+            row["kind"] in ANCHORS,
+            not self.is_usual(row),
+            row["protocol"],
+            row.get("size") or 0,
+            overall is None,
+            overall or 0.0,
+            row["title"],
+        )
 
     def names(self, row: Row) -> tuple[str, ...]:
         return (label(row), *(str(row[name.lower()]) for name in NAMES[1:]))
@@ -184,7 +203,7 @@ class Results:
     def clips(self) -> dict[str, Clip]:
         """Clips of which at least one video ships, by id; the videos that one would compare first come first."""
         found: dict[str, Clip] = {}
-        for row in sorted(self.rows, key=lambda row: (row["method"] != OURS, row["kind"] in ANCHORS)):
+        for row in sorted(self.rows, key=self._interest):
             for entry in row["clips"]:
                 path = self.media(entry)
                 if path is None:
@@ -195,6 +214,14 @@ class Results:
                 name = self.unique_name(row, clip)
                 clip.videos[name], clip.records[name] = path, self.inside(entry["record"])
         return found
+
+    def _interest(self, row: Row) -> tuple:
+        """Our best row, then those of others, then our other ones; what is unusual and what copies frames last."""
+        is_own = row["method"] == OURS
+        is_second = is_own and row is not next(
+            one for one in self.rows if (one["method"], one["dataset"]) == (OURS, row["dataset"])
+        )
+        return row["kind"] in ANCHORS, not self.is_usual(row), is_second, not is_own
 
     def unique_name(self, row: Row, clip: Clip) -> str:
         """The row's label, with what tells it from another row of that label on this clip."""
@@ -214,20 +241,6 @@ def _read(path: Path) -> dict | None:
     if board.get("schema") != SCHEMA:
         raise ConfigError(f"{path} is {board.get('schema')}, not {SCHEMA}; run: python -m leaderboard report")
     return board
-
-
-def _standing(row: Row) -> tuple:
-    """Methods before the floors and references beside them, rows of one table together, the best first."""
-    overall = row.get("overall")
-    return (
-        row["dataset"],
-        row["kind"] in ANCHORS,
-        row["protocol"],
-        row.get("size") or 0,
-        overall is None,
-        overall or 0.0,
-        row["title"],
-    )
 
 
 def _prominence(item: tuple[str, dict]) -> tuple:

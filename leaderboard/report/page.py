@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leaderboard.records import read_record
-from leaderboard.report.tables import composite_of, groups, markdown_of, name_of
+from leaderboard.report.tables import composite_of, groups, is_usual, markdown_of, name_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -78,16 +78,17 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     from plotly.graph_objects import Figure, Scatter
 
     figure = Figure()
-    shown = [row for row in rows if row["kind"] in TRAINED and row["values"][QUALITY] and row["speed"]["render_fps"]]
+    able = [row for row in rows if row["kind"] in TRAINED and is_usual(board, row)]
+    shown = [row for row in able if row["values"][QUALITY] and row["speed"]["render_fps"]]
     for protocol in sorted({row["protocol"] for row in shown}):
         own = sorted((row for row in shown if row["protocol"] == protocol), key=lambda row: row["speed"]["render_fps"])
         figure.add_trace(
             Scatter(
                 x=[row["speed"]["render_fps"] for row in own],
                 y=[row["values"][QUALITY] for row in own],
-                text=[name_of(row).replace(" (", "<br>(").replace(", ", ",<br>") for row in own],
-                customdata=[row["device"] for row in own],
-                hovertemplate="%{text}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata}<extra></extra>",
+                text=[name_of(row).replace(" (", "<br>(") if row["is_compared"] else "" for row in own],
+                customdata=[[name_of(row), row["device"]] for row in own],
+                hovertemplate="%{customdata[0]}<br>%{y:.2f} dB, %{x:.2f} frames/s<br>%{customdata[1]}<extra></extra>",
                 mode="markers+text",
                 marker={"size": 11, "symbol": ["circle" if row["is_compared"] else "circle-open" for row in own]},
                 showlegend=True,

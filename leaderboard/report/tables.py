@@ -28,17 +28,23 @@ Group = tuple[str, int]
 
 
 def groups(board: dict[str, Any]) -> Iterator[tuple[Group, list[dict[str, Any]]]]:
-    """Rows by dataset and size; within, by protocol, references and floors first, then the better ones."""
+    """Rows by dataset and size; within, by protocol, the usual ones first; references and floors, then the better."""
     found: dict[Group, list[dict[str, Any]]] = {}
     for row in board["rows"]:
         found.setdefault((row["dataset"], row["size"] or 0), []).append(row)
     for group in sorted(found):
-        yield group, sorted(found[group], key=_order)
+        yield group, sorted(found[group], key=lambda row: (not is_usual(board, row), *_order(row)))
 
 
 def _order(row: dict[str, Any]) -> tuple:
     overall = row["overall"] if row["overall"] is not None else 1e9
     return row["protocol"], KINDS.index(row["kind"]), overall, row["method"], row["revision"]
+
+
+def is_usual(board: dict[str, Any], row: dict[str, Any]) -> bool:
+    """Said by the person's own sound, and compared losslessly."""
+    protocol = board["protocols"].get(row["protocol"], {})
+    return protocol.get("setting") != "cross" and protocol.get("codec") in (None, "lossless")
 
 
 def used_cells(rows: list[dict[str, Any]], among: tuple[str, ...]) -> list[str]:
@@ -110,7 +116,7 @@ def readme_of(board: dict[str, Any]) -> str:
     """README's block: a table for each dataset, the usual protocols, the columns that matter most."""
     parts = []
     for (dataset, size), rows in groups(board):
-        rows = [row for row in rows if is_usual(board["protocols"][row["protocol"]])]
+        rows = [row for row in rows if is_usual(board, row)]
         keys = used_cells(rows, README_CELLS)
         if not rows or not keys:
             continue
@@ -120,11 +126,6 @@ def readme_of(board: dict[str, Any]) -> str:
     if not parts:
         return "No row has been measured yet: `python -m leaderboard regenerate`."
     return "\n\n".join([*parts, _note(board)])
-
-
-def is_usual(protocol: dict[str, Any]) -> bool:
-    """Said by the person's own sound, and compared losslessly."""
-    return protocol["setting"] != "cross" and protocol["codec"] in (None, "lossless")
 
 
 def _note(board: dict[str, Any]) -> str:

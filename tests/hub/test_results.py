@@ -99,6 +99,19 @@ def test_lines_hold_only_rows_that_compare_and_copies_have_no_speed(results):
     assert len(fronts) == 2 and {len(front.x) for front in fronts} == {1}, "PGSTalker is faster and better"
 
 
+def test_usual_rows_come_first_and_an_unusual_one_is_in_no_plot(results, tmp_path):
+    board = json.loads((results.folder / "board.json").read_text())
+    first = next(row for row in board["rows"] if row["method"] == "pgstalker")
+    usual = board["protocols"][first["protocol"]]
+    board["protocols"]["an-h264"] = usual | {"id": "an-h264", "codec": "h264_q8"}
+    board["rows"].append(first | {"protocol": "an-h264"})
+    (tmp_path / "board.json").write_text(json.dumps(board))
+    with_codec = Results(tmp_path)
+    assert [row["protocol"] for row in with_codec.rows if row["method"] == "pgstalker"][-1] == "an-h264"
+    plots = [quality_against_speed(one, one.rows, "psnr") for one in (results, with_codec)]
+    assert plots[0].to_json() == plots[1].to_json()
+
+
 def test_what_lies_behind_a_row(results):
     class Event:
         index = 0

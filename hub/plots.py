@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from hub.results import ANCHORS, Results, is_compared, label
+from leaderboard.report.tables import sides
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -59,11 +60,6 @@ def quality_against_speed(results: Results, rows: list[dict], metric: str) -> go
 def in_lines(row: dict) -> str:
     """A label that is narrow: title and switches below each other."""
     return "<br>".join([row["title"], *filter(None, (row.get("variant") or "").split("+"))])
-
-
-def sides(count: int) -> list[str]:
-    """Where the labels of points stand that go from left to right: neighbours on different sides."""
-    return [("top center", "bottom center")[number % 2] for number in range(count)]
 
 
 def symbol(row: dict) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leaderboard.records import read_record
-from leaderboard.report.tables import composite_of, groups, is_usual, markdown_of, name_of
+from leaderboard.report.tables import composite_of, groups, is_usual, markdown_of, name_of, sides
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -92,7 +92,7 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
                 mode="markers+text",
                 marker={"size": 11, "symbol": ["circle" if row["is_compared"] else "circle-open" for row in own]},
                 showlegend=True,
-                textposition=[("top center", "bottom center")[number % 2] for number in range(len(own))],
+                textposition=sides(len(own)),
                 name=composite_of(board, own[0]),
             )
         )

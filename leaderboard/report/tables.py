@@ -59,6 +59,11 @@ def name_of(row: dict[str, Any]) -> str:
     return f"{row['title']} ({', '.join(notes)})" if notes else row["title"]
 
 
+def sides(count: int) -> list[str]:
+    """Where a plot's labels stand, of points that go from left to right: neighbours on different sides."""
+    return [("top center", "bottom center")[number % 2] for number in range(count)]
+
+
 def composite_of(board: dict[str, Any], row: dict[str, Any]) -> str:
     protocol = board["protocols"][row["protocol"]]
     words = PROTOCOL_WORDS.get(protocol["composite"] or "", "unknown")

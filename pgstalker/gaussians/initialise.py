@@ -13,7 +13,7 @@ MESH_SHARE = 0.6
 START_OPACITY_LOGIT = 0.4
 FACE_CM, HAIR_CM = (-3.0, 5.0), (-3.0, 12.0)
 """Depth behind the head's origin where no surface is. Hair that starts as near as the face stays near, and slides
-over the neck when the head turns (0.6 dB on a presenter with long hair)."""
+over the neck when the head turns."""
 TORSO_BEHIND_CM, TORSO_DEPTH_CM = 4.0, 3.0
 MOUTH_COLOUR = (0.35, 0.2, 0.2)
 

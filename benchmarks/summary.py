@@ -37,7 +37,7 @@ GLOSSARY = """\
 - lip r (chance): correlation of the lips' opening with the truth's, and what shifted sound reaches once in twenty
   times; with a dagger (†) it is not above that, so nothing is shown about the lips{few}.
 - amplitude: how far the lips move, 1 for as far as the truth's."""
-OLDER = "Measured by {date}, by an older program that kept no commit:"
+OLDER = "Measured by {date}, by an older program; the board above may have newer figures of the same clips:"
 FEW_FRAMES = 25
 """Of a test part in which chance reaches almost anything: a second."""
 

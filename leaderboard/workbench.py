@@ -178,16 +178,15 @@ class Compare:
 
         shelf = Shelf(self.results, self.work, self.gt, self.audio)
         both = (self.a, self.b)
-        clip = self.clip
         if any(Path(what).is_file() for what in both):
-            found = [shelf.find(what, clip) for what in both]
+            found = [shelf.find(what, self.clip) for what in both]
             groups = {"": [comparing.Pair("", *comparing.entries_of(*found))]}
             names = (found[0].name, found[1].name)
         else:
-            groups = comparing.pairs_of(shelf, self.a, self.b, clip)
+            groups = comparing.pairs_of(shelf, self.a, self.b, self.clip)
             first = next(iter(groups.values()))[0]
-            names, clip = both, f"{first.a.record['clip']['dataset']}/{first.clip}"
-            found = [shelf.find(what, clip) for what in both] if self.video is not None else []
+            names, is_shown = both, self.video is not None
+            found = [shelf.of_record(self.results / side.path) for side in (first.a, first.b)] if is_shown else []
         for place, pairs in groups.items():
             table, blank = comparing.table(pairs, self.seed), comparing.blank(pairs)
             if not table:

@@ -48,8 +48,8 @@ class Train:
     method: str = "pgstalker"
     """Whose: pgstalker, or another of pgstalker/baselines/."""
     preset: Literal["quick", "compare", "default", "paper"] = "quick"
-    """On two cores: quick, 256 px, about 100 s; compare, 256 px, about 6 min; default (which is not the one taken where
-    none is given), 512 px, about 5.5 min; paper, 512 px, the paper's 110,000 iterations, hours."""
+    """quick where none is given: 256 px, about 100 s on two cores; compare: 256 px, about 6 min; default: 512 px, about
+    5.5 min; paper: 512 px, the paper's 110,000 iterations, hours."""
     steps: int | None = None
     """Training steps, in place of the preset's."""
     minutes: float | None = None
@@ -58,7 +58,7 @@ class Train:
     """Side of the picture, px."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     switches: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="SWITCH=VALUE ...")] = field(default=())
-    """fusion=gated|concat|region-attention density=region-aware|pixel-aware|plain|uniform torso=rendered|gt
+    """fusion=gated|concat|region-attention density=region-aware|pixel-aware|plain|uniform torso=rendered|gt bake=off|on
     audio_training=two-stage|end-to-end audio=mel|viseme|mel+viseme|hubert|wav2vec2|whisper (or hubert:FOLDER)"""
     seed: int = 0
     resume: bool = False

@@ -6,14 +6,13 @@ answer, never are, nor is a row that lacks some of its table's clips.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from leaderboard.board.ranking import Column, Ranking, rank
-from leaderboard.board.rows import UNKNOWN, Key, Row, declared, name_of
+from leaderboard.board.rows import AS_IT_IS, UNKNOWN, Key, Row, declared, name_of
 from leaderboard.board.series import Paired, aligned, common_step, paired, unlike
 from leaderboard.board.speed import GROUP, SPEED, device_of, fps_of
 from leaderboard.metrics import Figure, cells
@@ -41,14 +40,14 @@ class Table:
 
 
 def tables_of(rows: dict[Key, Row]) -> dict[Place, Table]:
-    """The rows by place; a table's clips are those of the rows that could rank and have most."""
+    """The rows by place; a table's clips are those that most of the methods that could rank share."""
     found: dict[Place, Table] = {}
     for key, row in sorted(rows.items()):
         found.setdefault((key[2], key[3], row.size or 0), Table()).rows[key] = row
     for place, table in found.items():
         scored = [key for key, row in table.rows.items() if row.entries]
         able = [key for key in scored if declared(key, table.rows[key])[1] in RANKED and place[1] != UNKNOWN]
-        table.clips = _most_held([table.rows[key] for key in able or scored])
+        table.clips = _shared({key: table.rows[key] for key in able or scored})
         table.ranked = [key for key in able if table.is_whole(key)]
         for key in able:
             lacking = sorted(set(table.clips) - set(table.rows[key].entries))
@@ -59,10 +58,19 @@ def tables_of(rows: dict[Key, Row]) -> dict[Place, Table]:
     return dict(sorted(found.items()))
 
 
-def _most_held(rows: list[Row]) -> list[str]:
-    most = max((len(row.entries) for row in rows), default=0)
-    sets = Counter(tuple(sorted(row.entries)) for row in rows if len(row.entries) == most)
-    return list(sorted(sets, key=lambda clips: (-sets[clips], clips))[0]) if sets else []
+def _shared(rows: dict[Key, Row]) -> list[str]:
+    """The largest set of clips that at least half of the methods have; where there is none, that of the most methods.
+
+    Methods count, not rows, and half of them, so that neither a variant on one clip nor one method on many moves the
+    others out of the comparison."""
+    methods = {key[0] for key in rows}
+    held: dict[tuple[str, ...], int] = {}
+    for clips in {tuple(sorted(row.entries)) for row in rows.values()}:
+        held[clips] = len({key[0] for key, row in rows.items() if set(clips) <= set(row.entries)})
+    shared = [clips for clips, count in held.items() if 2 * count >= len(methods)]
+    if shared:
+        return list(min(shared, key=lambda clips: (-len(clips), -held[clips], clips)))
+    return list(min(held, key=lambda clips: (-held[clips], -len(clips), clips), default=()))
 
 
 def rank_table(table: Table) -> Ranking:
@@ -118,7 +126,7 @@ def pairs_of(table: Table) -> Iterator[tuple[Key, Key, Paired]]:
     """Our own method with each of the others, over the clips that both have, in the figures that rank and have no
     target: their differences mean something."""
     able = [*table.ranked, *table.unranked]
-    own = [key for key in able if key[0] == OWN and table.rows[key].method.get("variant", "") in ("", "torso=gt")]
+    own = [key for key in able if key[0] == OWN and table.rows[key].method.get("variant", "") in AS_IT_IS]
     keys = [key for key, figure in ranking_figures().items() if figure.direction != "target"]
     for first in sorted(own):
         for second in sorted(set(able) - {first}):

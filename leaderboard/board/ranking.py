@@ -20,10 +20,12 @@ DRAWS = 1000
 FLIPS = 2000
 
 RANKS_MEAN = (
-    "Rank: one more than the number of methods that are better. A method is better than another where a sign-flip test "
-    "over clips says so at the 5 % level, each pair by itself; with fewer than "
-    f"{least_clips()} clips, only on these very frames, where the 95 % interval of their paired difference (block "
-    "bootstrap over the frames of these clips) leaves out 0, which says nothing of other clips; what is left ties."
+    "In each figure, a method's rank is one more than the number of methods that are better than it; the column `rank` "
+    "is the mean over the groups of figures (fidelity, lips; sync and speed where every row has them). Better means: a "
+    "sign-flip test over clips says so at the 5 % level, each pair by itself. With fewer than "
+    f"{least_clips()} clips it means only: on these very frames the 95 % interval of the paired difference (block "
+    "bootstrap over the frames of these clips) leaves out 0, which says nothing of other clips. All else ties, so that "
+    "a slightly worse mean can share the best rank while a better one does not."
 )
 
 

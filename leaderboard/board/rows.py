@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 UNKNOWN = "unknown"
 """The protocol of a row none of whose clips came as far as to show its composite."""
 
+AS_IT_IS = ("", "torso=gt")
+"""The variants that a method's bare name means: what stands beside the head is its protocol's matter."""
+
 Key = tuple[str, str, str, str]
 """Of a row: method, revision, dataset, protocol."""
 

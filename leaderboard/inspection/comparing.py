@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leaderboard.board.series import Entry, Paired, paired, read_entry
-from leaderboard.inspection.shelf import Evidence, Shelf
+from leaderboard.inspection.shelf import Evidence, Shelf, is_lossy
 from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import cells
 from leaderboard.statistics import counted
@@ -28,10 +28,11 @@ class Pair:
 
 def pairs_of(shelf: Shelf, first: str, second: str, clip: str | None) -> dict[str, list[Pair]]:
     """The clips that two methods of the board share, by dataset, protocol and size: a clip under two protocols is one
-    clip in each of two tables. Raises ConfigError where they share none."""
+    clip in each of two tables; lossless ones first. Raises ConfigError where they share none."""
     found: dict[str, list[Pair]] = {}
     sides = [_by_clip(shelf.records(what, clip), what) for what in (first, second)]
-    for place in sorted(set(sides[0]) & set(sides[1])):
+    common = set(sides[0]) & set(sides[1])
+    for place in sorted(common, key=lambda place: (is_lossy(sides[0][place]), place)):
         dataset, name, protocol = place
         pair = Pair(name, *(read_entry(side[place], shelf.results) for side in sides))
         size = pair.a.record["clip"]["size"][0]

@@ -2,7 +2,8 @@
 
 a.mkv                      a video; its truth and sound are given beside it
 path/to/record.json        a record; the runner's work folder has its prediction and truth
-pgstalker                  a method of the board, with --clip DATASET/CLIP; METHOD/REVISION where it has several
+pgstalker                  a method of the board without its switches but for the torso's, with --clip DATASET/CLIP;
+                           METHOD/REVISION for another of its rows
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from leaderboard.board.rows import AS_IT_IS
 from leaderboard.records import find_records, read_record
 from pgstalker.errors import ConfigError
 from pgstalker.subject import Subject, sha256_of
@@ -57,6 +59,8 @@ class Shelf:
         if path.is_absolute() or path.suffix.lower() in VIDEOS:
             raise ConfigError(f"{what} does not exist; give a video, a record, or a method of the board")
         records = self.records(what, clip)
+        if len({record.parent for record in records}) == 1:  # the same frames, scored as they are and through a codec
+            records = sorted(records, key=is_lossy)[:1]
         if len(records) > 1:
             there_are = ", ".join("/".join(p.relative_to(self.results).parts[1:5]) for p in records[:6])
             raise ConfigError(
@@ -69,6 +73,8 @@ class Shelf:
         name, _, revision = method.partition("/")
         dataset, _, wanted = (clip or "").partition("/")
         found = find_records(self.results, f"{name}/{revision or '*'}/{dataset or '*'}/{wanted or '*'}/*")
+        if not revision:
+            found = [path for path in found if _variant_of(path) in AS_IT_IS] or found
         if not found:
             where = f" on {clip}" if clip else ""
             raise ConfigError(f"'{method}' is no file and has no record{where} in {self.results}")
@@ -114,6 +120,16 @@ class Shelf:
         from leaderboard.running.verify import again_command
 
         return again_command(path, Places(self.work, self.results), {})
+
+
+def is_lossy(record: Path) -> bool:
+    """Whether prediction and truth went through a codec before they were scored."""
+    return "-lossless-" not in record.name
+
+
+def _variant_of(record: Path) -> str:
+    """The switches in the name of its revision."""
+    return record.parts[-4].partition("+")[2]
 
 
 def _rendered(run: Path) -> dict[str, Any]:

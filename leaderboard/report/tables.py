@@ -81,11 +81,13 @@ def value_of(board: dict[str, Any], row: dict[str, Any], key: str) -> str:
 
 
 def clips_of(board: dict[str, Any], row: dict[str, Any]) -> str:
-    """How many were scored, and of how many where that is not all."""
+    """How many the means are over: of how many where that is not all, and how many were scored where more were."""
     place = [row[name] for name in ("dataset", "protocol", "size")]
     table = next(table for table in board["tables"] if [table[n] for n in ("dataset", "protocol", "size")] == place)
     scored = sum(clip["record"] is not None for clip in row["clips"])
     total = len({*table["clips"], *(clip["clip"] for clip in row["clips"])})
+    if row["is_compared"] and scored > len(table["clips"]):
+        return f"{len(table['clips'])} ({scored} scored)"
     return f"{scored}" if scored == total else f"{scored} of {total}"
 
 
@@ -136,11 +138,24 @@ def readme_of(board: dict[str, Any]) -> str:
 def _note(board: dict[str, Any]) -> str:
     devices = sorted({row["device"] for row in board["rows"] if row["device"]})
     return (
-        "Means over clips of the held-out last eleventh, frames compared losslessly. Rows compare only where the same "
-        "stands beside the head; in parentheses: over fewer clips than the others there, to compare with nothing. –: "
-        "see [the whole board](leaderboard/results/board.md) for the reason. frames/s: networks, drawing and "
-        f"compositing on {', '.join(devices) or 'no device'}.\n\n{RANKS_MEAN} Bold: the best rank of its column."
+        "Means over clips of the held-out last eleventh, frames compared losslessly. Compare only rows with the same "
+        "words under “beside the head”. Values in parentheses are means over fewer clips: do not compare them with "
+        "other rows. –: [the whole board](leaderboard/results/board.md) says why; it also says [what each figure "
+        "means](leaderboard/results/board.md#which-figure-is-what), and has the rows through H.264 and in another's "
+        f"words. frames/s: networks, drawing and compositing on {', '.join(devices) or 'no device'}."
+        f"{_unseen(board)}\n\n{RANKS_MEAN} Bold: the best rank of its column."
     )
+
+
+def _unseen(board: dict[str, Any]) -> str:
+    """Which of the README's figures no row has, and why, as the cells themselves say it."""
+    blank = [key for key in README_CELLS if key not in used_cells(board["rows"], README_CELLS)]
+    reasons: dict[str, list[str]] = {}
+    for key in blank:
+        found = (clip["reasons"].get(key) for row in board["rows"] for clip in row["clips"])
+        reasons.setdefault(next(filter(None, found), "no row was scored by it"), []).append(key)
+    told = (f"{', '.join(board['metrics'][key]['title'] for key in keys)}: {why}" for why, keys in reasons.items())
+    return "".join(f" No row has {line}." for line in told)
 
 
 def _markdown(board: dict[str, Any], rows: list[dict[str, Any]], keys: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from leaderboard.progress import Line
 from leaderboard.records import FAILURE, read_record
-from leaderboard.running.stages import STAGES, Run
+from leaderboard.running.stages import LEARNING, STAGES, Run
 from leaderboard.running.tasks import Places, Task
 from leaderboard.scoring import MISHAPS
 from pgstalker.errors import ConfigError, PgsError
@@ -69,7 +69,7 @@ def run(task: Task, places: Places, isolated: bool = True) -> Outcome:
 def do(whole: Run, stages: Iterable[str], isolated: bool = True) -> None:
     """Some stages, one after another. Raises what a stage stumbles over."""
     for name in stages:
-        (_apart if isolated else _here)(name, whole)
+        (_apart if isolated else _here)(name, whole.learner if name in LEARNING else whole)
 
 
 def in_words(error: BaseException) -> str:
@@ -89,7 +89,7 @@ def check_clip(whole: Run, record: Path | None) -> None:
         told, what, remedy = read_record(record)[0]["clip"].get("sha256"), record, "give the new one an id of its own"
     else:
         told = whole.stages.get("prepare", {}).get("clip_sha256")
-        what, remedy = whole.folder, "remove that folder"
+        what, remedy = whole.learner.folder, "remove that folder"
     if told not in (None, digest):
         raise ConfigError(
             f"{clip.path} is another clip (sha256 {digest[:12]}...) than {what} was made of ({told[:12]}...); "

@@ -5,7 +5,8 @@
     perform   .../prediction.mkv                 lossless, timed
     judge     results/measured/.../<protocol>.json, .npz
 
-run.json in the run's folder holds what each stage found out; a stage whose entry is there is not done again.
+run.json in the run's folder holds what each stage found out; a stage whose entry is there is not done again. Whoever
+speaks another's words learnt on the clip's own: those stages are shared, in the folder of the clip alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from pgstalker.subject import Subject, sha256_of
 
 log = logging.getLogger(PACKAGE)
 RUN_SCHEMA = "pgstalker-run/1"
+LEARNING = ("prepare", "train")
+"""The stages of the learner; the others are each run's own."""
 SUBJECT_PX = 512
 Report = Callable[[str, float], None]
 """Told a stage's name and its share done."""
@@ -48,8 +51,13 @@ class Run:
         return self.places.work / "runs" / self.task.place
 
     @property
+    def learner(self) -> Run:
+        """The run that prepares and trains: this one, or its clip's own where another's speech drives it."""
+        return self if self.task.speech is None else replace(self, task=replace(self.task, speech=None))
+
+    @property
     def model(self) -> Path:
-        return self.folder / "model"
+        return self.learner.folder / "model"
 
     @property
     def prediction(self) -> Path:
@@ -57,7 +65,14 @@ class Run:
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """What each finished stage wrote. Raises ConfigError where run.json is damaged."""
+        """What each finished stage wrote, the learner's included. Raises ConfigError where run.json is damaged."""
+        if self.task.speech is None:
+            return self._noted()
+        learnt = self.learner.stages
+        own = {name: found for name, found in self._noted().items() if name not in LEARNING}
+        return {name: learnt[name] for name in LEARNING if name in learnt} | own
+
+    def _noted(self) -> dict[str, dict[str, Any]]:
         path = self.folder / "run.json"
         if not path.is_file():
             return {}
@@ -69,7 +84,7 @@ class Run:
             raise ConfigError(f"{path} is damaged; remove {self.folder} and run again") from None
 
     def note(self, stage: str, found: dict[str, Any]) -> None:
-        content = {"schema": RUN_SCHEMA, "task": self.task.declaration(), "stages": self.stages | {stage: found}}
+        content = {"schema": RUN_SCHEMA, "task": self.task.declaration(), "stages": self._noted() | {stage: found}}
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / "run.json") as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from leaderboard.board.compiled import compile_board, title_of
+from leaderboard.board.placing import _shared
 from leaderboard.board.ranking import RANKS_MEAN
-from leaderboard.board.rows import read_rows
+from leaderboard.board.rows import Row, read_rows
 from leaderboard.board.series import Entry, aligned, paired, unlike
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record, write_record
+from leaderboard.report.tables import clips_of, csv_of, latex_of, markdown_of, readme_of
 from leaderboard.scoring import ScoreRequest, score
 
 PROTOCOL = Protocol("self", "gt_torso")
@@ -98,7 +100,6 @@ def test_pictures_of_other_sizes_do_not_compare(land, tmp_path):
 
 def test_a_row_that_lacks_a_clip_is_shown_and_not_compared(land, tmp_path):
     from leaderboard.report.page import against_speed
-    from leaderboard.report.tables import csv_of, latex_of, markdown_of, readme_of
 
     for clip in ("anna", "bert"):
         land("pgstalker", clip, 2)
@@ -122,6 +123,26 @@ def test_a_row_that_lacks_a_clip_is_shown_and_not_compared(land, tmp_path):
     assert told == {("narrow", "False"), ("other", "True"), ("pgstalker", "True")}
     (trace,) = against_speed(board, board["rows"]).data
     assert trace.marker.symbol == ("circle-open", "circle", "circle")
+
+
+def test_one_method_on_more_clips_does_not_move_the_others_out(land, tmp_path):
+    for method in ("pgstalker", "other", "third"):
+        land(method, "anna", 5)
+    land("pgstalker", "bert", 5)
+    board = board_of(tmp_path)
+    assert [table["clips"] for table in board["tables"]] == [["anna"]]
+    own = next(row for row in board["rows"] if row["method"] == "pgstalker")
+    assert own["is_compared"] and len(own["clips"]) == 2 and clips_of(board, own) == "1 (2 scored)"
+    assert own["values"]["psnr"] == own["clips"][0]["values"]["psnr"], "the mean that compares"
+    land("other", "bert", 5)
+    board = board_of(tmp_path)
+    assert [table["clips"] for table in board["tables"]] == [["anna", "bert"]], "two of three have both"
+    assert "third [r176]" in [line["row"] for line in board["left_out"]]
+
+
+def test_clips_that_no_two_share():
+    rows = {(name, "r", "d", "p"): Row(entries={f"of {name}": Entry({}, {}, "")}) for name in "abc"}
+    assert _shared(rows) == ["of a"] and _shared({}) == []
 
 
 def test_only_frames_that_both_judged_are_paired(land, tmp_path):

@@ -96,6 +96,25 @@ def test_a_clip_under_two_protocols_is_one_clip_of_two_tables(results, tmp_path)
     assert {line.comparison.clips for pairs in groups.values() for line in comparing.table(pairs)} == {1}
 
 
+def test_a_bare_name_means_the_method_without_switches_and_without_a_codec(results, tmp_path):
+    other, name = tmp_path / "results", "self-full_frame-lossless-v1"
+    over_truth = [f"self-gt_torso-{codec}-v1" for codec in ("h264_q8", "lossless")]
+    rows = {"r1": [name], "r1+torso=gt": over_truth, "r1+audio_training=two-stage": [name]}
+    for revision, protocols in rows.items():
+        place = other / f"measured/good/{revision}/toy/c0"
+        place.mkdir(parents=True)
+        for protocol in protocols:
+            write_record(*read_record(results / f"measured/good/r1/toy/c0/{name}.json"), place / f"{protocol}.json")
+    shelf = Shelf(other, tmp_path)
+    assert {path.parts[-4] for path in shelf.records("good")} == {"r1", "r1+torso=gt"}
+    assert len(shelf.records("good/r1+audio_training=two-stage")) == 1
+    with pytest.raises(ConfigError, match=r"gt_torso-lossless-v1\.json are not at hand"):
+        shelf.find("good/r1+torso=gt", "toy/c0")
+    with pytest.raises(ConfigError, match="name one: METHOD/REVISION"):
+        shelf.find("good", "toy/c0")
+    assert [key.split(", ")[1] for key in comparing.pairs_of(shelf, "good", "good", None)][-1].count("h264_q8") == 1
+
+
 def test_a_method_ties_with_itself(shelf):
     (pairs,) = comparing.pairs_of(shelf, "good", "good", None).values()
     assert {line.better for line in comparing.table(pairs)} == {""}

@@ -19,7 +19,7 @@ from leaderboard.report import END, START, stale, write
 from leaderboard.running import performing, tasks
 from leaderboard.running.regenerate import Wish, plan, regenerate
 from leaderboard.running.runner import FAILURE, StageDied, _apart, note_failure, run
-from leaderboard.running.stages import Run, judge
+from leaderboard.running.stages import STAGES, Run, judge
 from leaderboard.running.tasks import Places, Task
 from leaderboard.running.verify import _retrained, rescore, retrain, verify
 from pgstalker.errors import AvatarError, ConfigError, PgsError
@@ -245,6 +245,25 @@ def test_a_performance_in_anothers_words_is_a_row_of_its_own(toons, tmp_path):
     assert record["clip"]["id"] == "anna@english_man" and record["inputs"]["truth"] is None
     assert record["protocol"]["setting"] == "cross" and record["counts"]["n_used"] == 279
     assert compile_board(places.results)["rows"][0]["clips"][0]["frames"] == 279
+
+
+@pytest.mark.parametrize("who_comes_first", ["own words", "another's"])
+def test_one_model_speaks_its_own_and_anothers_words(toons, tmp_path, monkeypatch, who_comes_first):
+    places = Places(tmp_path / "work", tmp_path / "results")
+    own = Task("nearest-frame", toons, "anna", size=SIZE, device="cpu")
+    others = replace(own, speech=ROOT / "sample_data/speech/english_man.wav")
+    first, second = (own, others) if who_comes_first == "own words" else (others, own)
+    told, _ = read_record(run(first, places, isolated=False).record)
+
+    def refuse(*_):
+        raise ConfigError("trained again")
+
+    for stage in ("prepare", "train"):
+        monkeypatch.setitem(STAGES, stage, refuse)
+    heard, _ = read_record(run(second, places, isolated=False).record)
+    assert heard["method"]["checkpoint_sha256"] == told["method"]["checkpoint_sha256"] is not None
+    assert {told["protocol"]["setting"], heard["protocol"]["setting"]} == {"self", "cross"}
+    assert told["inputs"]["prediction"]["sha256"] != heard["inputs"]["prediction"]["sha256"]
 
 
 def test_through_the_codec_of_the_papers_scripts_the_same_frames_are_scored_again(copied, toons):

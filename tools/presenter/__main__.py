@@ -10,14 +10,14 @@ import tyro
 from pgstalker.errors import PgsError
 
 
-def film(name: str, /, out: Path = Path("presenters"), size: int = 512, frames: int | None = None) -> None:
+def film(name: str, /, out: Path = Path("build/presenters"), size: int = 512, frames: int | None = None) -> None:
     """Draw a presenter's clip and its truth into OUT. Goes on where it was stopped."""
     from tools.presenter.film import film as make
 
     print(make(name, out, size=size, frames=frames))
 
 
-def sheet(name: str, /, out: Path = Path("presenters/sheet.jpg"), size: int = 384) -> None:
+def sheet(name: str, /, out: Path = Path("build/presenters/sheet.jpg"), size: int = 384) -> None:
     """Draw twelve views of a presenter."""
     from tools.presenter.sheet import draw_sheet
 

@@ -24,12 +24,14 @@ def train(subject: Path, out: Path, request: TrainingRequest, progress: Progress
 
     METHOD.check(request)
     switches = {name: value for name, value in request.switches.items() if name != "bake"}
-    avatar = train_avatar(subject, out, replace(request, switches=switches), progress)
+    train_avatar(subject, out, replace(request, switches=switches), progress)
     if request.switches.get("bake") == "on":
+        from pgstalker.avatar import Avatar
         from pgstalker.avatar.bake import bake
         from pgstalker.subject import Subject
 
         progress("bake", 0.0, {})
+        avatar = Avatar.load(out, "cpu")  # as it is played, wherever it was trained
         bake(avatar, Subject.load(subject))
         avatar.save(out)
     return load(out, request.device)

@@ -12,6 +12,7 @@ intersections there are. The networks run in half precision; places, poses and p
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 BATCH = 16
 WARM_UP = 3
+RECORD_FROM = 4
+"""Batches: fewer are drawn before a recording has paid for itself."""
+_recording = threading.Lock()  # two at once in one process disturb each other
 Tensors = tuple[Tensor, ...]
 
 
@@ -49,7 +53,8 @@ def play(
     host = Downloads(talker.device)
     waiting = None
     with torch.no_grad():
-        network, opacities = _network(talker, type(controls)), talker.opacities()
+        is_long = len(controls) >= RECORD_FROM * size
+        network, opacities = _network(talker, type(controls), is_long), talker.opacities()
     for index, kept in batches(len(controls), size):
         with torch.no_grad():  # not around a yield: it would hold for whoever takes the frames
             background = talker.plate if backgrounds is None else _stacked(backgrounds, kept, size, talker.device)
@@ -73,8 +78,8 @@ def batches(count: int, size: int) -> Iterator[tuple[slice | list[int], int]]:
         yield whole if kept == size else [*range(start, count)] + [count - 1] * (size - kept), kept
 
 
-def _network(talker: Talker, kind: type[Controls]) -> Replayed:
-    """Controls' tensors [B, ...] to means, quats, scales and colours [B, N, *]."""
+def _network(talker: Talker, kind: type[Controls], is_long: bool) -> Callable[..., Tensors]:
+    """Controls' tensors [B, ...] to means, quats, scales and colours [B, N, *]; recorded where the drive is long."""
     with precision(talker.device):
         still = talker.still()
 
@@ -83,7 +88,7 @@ def _network(talker: Talker, kind: type[Controls]) -> Replayed:
             splats: Splats = talker(kind(*inputs), still=still)
         return splats.means, splats.quats, splats.scales, splats.colors
 
-    return Replayed(moved, talker.device)
+    return Replayed(moved, talker.device) if is_long else moved
 
 
 def precision(device: torch.device) -> AbstractContextManager[Any]:
@@ -138,16 +143,17 @@ def record_cuda(function: Callable[..., Tensors], inputs: Tensors) -> Callable[.
 
     What recording needs (docs.pytorch.org, CUDA semantics, "CUDA graphs"): some runs before on a stream of its own, so
     that libraries have their workspaces, and inputs in memory that stays."""
-    held = tuple(tensor.clone() for tensor in inputs)
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(WARM_UP):
-            function(*held)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        outputs = function(*held)
+    with _recording:
+        held = tuple(tensor.clone() for tensor in inputs)
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(WARM_UP):
+                function(*held)
+        torch.cuda.current_stream().wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # the page's other threads may use the device
+            outputs = function(*held)
 
     def replay(*values: Tensor) -> Tensors:
         for place, value in zip(held, values, strict=True):

@@ -48,7 +48,7 @@ def half_precision(device: torch.device) -> AbstractContextManager[Any]:
         return nullcontext()
     if not torch.is_grad_enabled():
         return torch.autocast("cuda", torch.float16)
-    return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
+    return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def layers(*widths: int) -> nn.Sequential:

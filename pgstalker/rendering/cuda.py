@@ -4,9 +4,10 @@ Frames are drawn together: gsplat takes leading batch dimensions, here [B frames
 all frames' tile intersections and blending are one launch each. Unpacked, because packing would ask the host for one
 more count, and every frame has the same Gaussians, nearly all of them in the picture.
 
-Two differences from the other backends, both within 1e-4 of a colour: gsplat leaves out the Gaussian that would take a
-pixel's transmittance to 1e-4 or below (the others draw it and stop after it), so pixels' counts in coverage() may be
-lower by one per pixel; and its exponential is CUDA's fast one.
+Two differences from the other backends: gsplat leaves out the Gaussian that would take a pixel's transmittance to 1e-4
+or below (the others draw it and stop after it), so that a pixel may lack up to 1e-4 alpha / (1 - alpha) of a colour,
+0.01 for the most opaque Gaussian there is, and counts in coverage() may be lower by one per pixel; and its exponential
+is CUDA's fast one.
 """
 
 from __future__ import annotations
@@ -47,10 +48,15 @@ def rasterize_gsplat(scene: Scene, camera: View, camera_from_world: Tensor, back
 def rasterize_gsplat_frames(
     scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None
 ) -> list[Rendering]:
-    """The CUDA form of rendering.rasterize_frames: scene of [B, N, ...], background [3] or [(B,) 3, H, W]."""
+    """The CUDA form of rendering.rasterize_frames: scene of [B, N, ...], background [3] or [(B,) 3, H, W].
+
+    Of several frames together the view has no gradient: gsplat 1.5.3 sums it over a warp's Gaussians by their camera,
+    whichever frame they are of (ProjectionEWA3DGSFused.cu), and with fewer than 32 Gaussians those of means too."""
     frames, count = scene.means.shape[:2]
+    assert frames == 1 or not camera_from_world.requires_grad, "the gradient of a view shared by frames is wrong"
     if not count:
-        return [_empty(Scene(*(t[f] for t in scene)), camera, _of_frame(background, f)) for f in range(frames)]
+        scenes = (Scene(*(t[f] for t in scene)) for f in range(frames))
+        return [_empty(one, camera, camera_from_world, _of_frame(background, f)) for f, one in enumerate(scenes)]
     pictures, alphas, meta = _draw(scene, camera, camera_from_world)
     centers = meta["means2d"]  # [B, 1, N, 2]
     if centers.requires_grad:
@@ -69,8 +75,12 @@ def rasterize_gsplat_frames(
                 torch.zeros_like(centers[0, 0]) if gradient is None else torch.where(is_visible, gradient[frame, 0], 0)
             )
 
+        def coverage(weight: Tensor) -> tuple[Tensor, Tensor]:
+            alone = _alone(meta, frame)
+            return _pixels(alone), _mass(alone, weight)
+
         return Rendering(
-            image, alpha, "gsplat", means2d_gradient, lambda weight: _coverage(_alone(meta, frame), weight)
+            image, alpha, "gsplat", means2d_gradient, coverage, lambda weight: _mass(_alone(meta, frame), weight)
         )
 
     return [rendering(frame) for frame in range(frames)]
@@ -126,7 +136,10 @@ def _alone(meta: dict, frame: int) -> dict:
 
     The intersections lie frame after frame, and each names its Gaussian by frame * N + number."""
     offsets, ids = meta["isect_offsets"], meta["flatten_ids"]
-    starts = [*offsets[:, 0, 0, 0].tolist(), len(ids)]
+    if len(offsets) == 1:  # it was, and to learn where it begins the host would wait
+        starts = [0, len(ids)]
+    else:
+        starts = [*offsets[:, 0, 0, 0].tolist(), len(ids)]
     own = {name: meta[name][frame] for name in ("means2d", "conics", "opacities")}
     count = own["means2d"].shape[1]
     return {
@@ -137,28 +150,38 @@ def _alone(meta: dict, frame: int) -> dict:
     }
 
 
-def _coverage(meta: dict, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixels by listing the pairs drawn; mass as the gradient of a one-channel picture by its colour."""
-    from gsplat import rasterize_to_indices_in_range, rasterize_to_pixels
-
-    splats = [meta[name].detach() for name in ("means2d", "conics", "opacities")]
+def _splats(meta: dict) -> tuple[list[Tensor], tuple]:
+    """What gsplat's kernels take: centres, conics and opacities, detached, and the lists of tiles."""
     lists = meta["width"], meta["height"], meta["tile_size"], meta["isect_offsets"], meta["flatten_ids"]
-    count = splats[0].shape[1]
-    full = torch.ones_like(weight, dtype=torch.float32)[None]
+    return [meta[name].detach() for name in ("means2d", "conics", "opacities")], lists
+
+
+def _pixels(meta: dict) -> Tensor:
+    """[N]: by listing the pairs of pixel and Gaussian that were drawn."""
+    from gsplat import rasterize_to_indices_in_range
+
+    splats, lists = _splats(meta)
+    full = torch.ones(1, meta["height"], meta["width"], device=splats[0].device)
     ids, _, _ = rasterize_to_indices_in_range(0, _ALL_BATCHES, full, *splats, *lists)
-    pixels = torch.bincount(ids, minlength=count).float()
-    means2d, conics, opacities = splats
-    white = torch.ones(1, count, 1, device=means2d.device, requires_grad=True)
+    return torch.bincount(ids, minlength=splats[0].shape[1]).float()
+
+
+def _mass(meta: dict, weight: Tensor) -> Tensor:
+    """[N]: the gradient of a one-channel picture by its Gaussians' colour."""
+    from gsplat import rasterize_to_pixels
+
+    (means2d, conics, opacities), lists = _splats(meta)
+    white = torch.ones(1, means2d.shape[1], 1, device=means2d.device, requires_grad=True)
     with torch.enable_grad():
         drawn, _ = rasterize_to_pixels(means2d, conics, white, opacities, *lists)
         (mass,) = torch.autograd.grad((drawn[0, ..., 0] * weight.float()).sum(), white)
-    return pixels, mass[0, :, 0]
+    return mass[0, :, 0]
 
 
-def _empty(scene: Scene, camera: View, background: Tensor | None) -> Rendering:
-    """A picture of no Gaussians; gsplat's kernels want at least one."""
+def _empty(scene: Scene, camera: View, camera_from_world: Tensor, background: Tensor | None) -> Rendering:
+    """A picture of no Gaussians, with gradients as any other; gsplat's kernels want at least one."""
     shape = camera.height, camera.width
-    image = scene.means.new_zeros(3, *shape) + scene.colors.sum()
+    image = scene.means.new_zeros(3, *shape) + sum(t.sum() for t in scene) + 0 * camera_from_world.sum()
     if background is not None:
         image = image + background.to(image).reshape(3, *((1, 1) if background.ndim == 1 else shape))
     none = scene.means.new_zeros(0)

@@ -65,6 +65,7 @@ class Rendering:
     backend: str
     _means2d_gradient: Callable[[], Tensor]
     _coverage: Callable[[Tensor], tuple[Tensor, Tensor]]
+    _mass: Callable[[Tensor], Tensor] | None = None
 
     def means2d_grad(self) -> Tensor:
         """[N, 2]: dL/d(centre in the picture), per px, after backward; 0 for what is not visible."""
@@ -81,3 +82,8 @@ class Rendering:
             weight = self.alpha.new_ones(self.alpha.shape)
         assert weight.shape == self.alpha.shape, f"weight {tuple(weight.shape)} for {tuple(self.alpha.shape)}"
         return self._coverage(weight.detach())
+
+    def mass(self, weight: Tensor) -> Tensor:
+        """The second of coverage(weight) alone, [N], for less work where the backend can."""
+        assert weight.shape == self.alpha.shape, f"weight {tuple(weight.shape)} for {tuple(self.alpha.shape)}"
+        return self._mass(weight.detach()) if self._mass else self.coverage(weight)[1]

@@ -33,7 +33,7 @@ class WeightedL1(torch.autograd.Function):
         difference = image - target
         slope = difference.sign().mul_(weights)
         ctx.save_for_backward(slope)
-        return torch.dot(difference.view(-1), slope.view(-1))
+        return torch.dot(difference.reshape(-1), slope.reshape(-1))  # a picture of gsplat's has its channels last
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -225,9 +225,9 @@ class TalkingGaussianLearner(Splatting):
         attention = still[1]
         to_audio, to_eyes = attention[:, :-1].norm(dim=1), attention[:, -1].abs()
         lips = self._inside_lips(frame).float()
-        total = (rendering.coverage(lips)[1] @ to_eyes) / lips.sum()
+        total = (rendering.mass(lips) @ to_eyes) / lips.sum()
         if hair is not None and hair.any():
-            total = total + (rendering.coverage(hair.float())[1] @ (to_audio + to_eyes)) / hair.sum()
+            total = total + (rendering.mass(hair.float()) @ (to_audio + to_eyes)) / hair.sum()
         return ATTENTION * total
 
     def _patch_distance(self, image: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:

@@ -40,6 +40,7 @@ def small_talker(seed: int = 0, **options) -> Talker:
             cloud.means.copy_(torch.randn(len(cloud), 3) * (1 if name == "mouth" else 3) + torch.tensor(centre))
             cloud.log_scales.fill_(0.2)
             cloud.colors.uniform_()
+            cloud.shading.normal_(std=0.1)
         for branch in (talker.face, talker.mouth):
             branch.triplane.planes.normal_()
             branch.head.straight.weight.normal_(std=0.2)

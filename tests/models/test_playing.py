@@ -40,7 +40,7 @@ def test_a_batch_moves_gaussians_as_frames_one_by_one_do(options):
         at_rest = talker(controls, is_static=True)
         for frame in range(FRAMES):
             alone, resting = talker(controls[frame]), talker(controls[frame], is_static=True)
-            for name in ("means", "quats", "scales", "motion"):
+            for name in ("means", "quats", "scales", "motion", "colors"):
                 torch.testing.assert_close(getattr(together, name)[frame], getattr(alone, name), atol=2e-5, rtol=1e-5)
                 torch.testing.assert_close(getattr(at_rest, name)[frame], getattr(resting, name), atol=2e-5, rtol=1e-5)
     assert together.opacities.shape == (len(alone.means),)

@@ -26,6 +26,12 @@ def test_coverage_agrees_with_the_oracle():
     assert (mass.cpu() - true_mass).abs().max() <= 1e-3 * true_mass.max()
 
 
+def test_mass_is_that_of_coverage():
+    weight = torch.rand(64, 64, device="cuda")
+    got = draw(random_scene(500, 2), 64, 64, "gsplat", "cuda").rendering
+    torch.testing.assert_close(got.mass(weight), got.coverage(weight)[1])
+
+
 def test_no_gaussians_leave_the_background():
     got, truth = draw(random_scene(0, 3), 20, 30, "gsplat", "cuda"), draw(random_scene(0, 3), 20, 30, "reference")
     assert_same_picture(got.rendering, truth.rendering)

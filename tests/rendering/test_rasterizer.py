@@ -160,6 +160,26 @@ def test_coverage_agrees_with_the_oracle(seed):
         assert (mass - true_mass).abs().max() <= 1e-3 * true_mass.max()
 
 
+@pytest.mark.parametrize("backend", ["numba", "reference"])
+def test_mass_is_that_of_coverage(backend):
+    weight = torch.rand(50, 70, generator=torch.Generator().manual_seed(0))
+    got = draw(random_scene(200, 16), 70, 50, backend).rendering
+    torch.testing.assert_close(got.mass(weight), got.coverage(weight)[1])
+
+
+def test_a_picture_of_nothing_has_every_gradient_on_cuda_too():
+    """What draws it there needs no device."""
+    from pgstalker.rendering.cuda import _empty
+    from pgstalker.rendering.types import View
+
+    scene = Scene(*(tensor.requires_grad_() for tensor in random_scene(0, 3)))
+    view, plate = torch.eye(4, requires_grad=True), torch.rand(3, 5, 4)
+    picture = _empty(scene, View(9, 9, 2, 2.5, 4, 5, 1.0), view, plate)
+    picture.image.sum().backward()
+    assert all(tensor.grad is not None for tensor in (*scene, view))
+    torch.testing.assert_close(picture.image.detach(), plate)
+
+
 def test_uint8_frames_are_the_rounded_picture():
     scene = random_scene(500, 18)
     plate = torch.randint(0, 256, (3, 45, 70), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))

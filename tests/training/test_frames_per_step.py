@@ -51,6 +51,13 @@ def test_the_gradient_is_the_mean_over_the_frames(subject_data, monkeypatch, opt
         assert (got - wanted).abs().max() <= 1e-3 * wanted.abs().max() + 1e-9, name
 
 
+@pytest.mark.parametrize("frames", [1, 2])
+def test_pictures_may_lie_in_memory_as_those_of_cuda_do(subject_data, monkeypatch, frames):
+    """gsplat's have their channels last, as the oracle's have."""
+    monkeypatch.setattr("pgstalker.rendering.rasterizer.choose_backend", lambda *_: "reference")
+    assert np.isfinite(trainer(subject_data, frames, 20).step().loss)
+
+
 FRAME_AT = TrainingData.frame_at
 
 

@@ -57,6 +57,14 @@ def at_share(made, share, steps=3):
 
 
 @pytest.mark.parametrize("name", BUILDS)
+def test_pictures_may_lie_in_memory_as_those_of_cuda_do(session, name, monkeypatch):
+    """gsplat's have their channels last, as the oracle's have."""
+    monkeypatch.setattr("pgstalker.rendering.rasterizer.choose_backend", lambda *_: "reference")
+    for share in (0.0, 0.3, 0.9):
+        assert np.isfinite(at_share(learner(session, name), share, 1).step().loss)
+
+
+@pytest.mark.parametrize("name", BUILDS)
 def test_what_was_stopped_goes_on_as_if_it_had_not_been(session, name):
     whole = learner(session, name)
     for share in (MOUTH_UNTIL - 0.01, FACE_UNTIL - 0.01):  # over the change of stages, with density statistics

@@ -58,10 +58,14 @@ def test_the_weighted_l1_is_its_plain_form_with_its_gradient(pictures):
     image, target = (picture.double() for picture in pictures)
     image[:, :4] = target[:, :4]  # where they agree there is no slope
     weights, results = torch.rand(32, 32, dtype=torch.float64), []
-    for form in (WeightedL1.apply, lambda x, y, w: ((x - y).abs() * w).sum()):
-        leaf = image.clone().requires_grad_()
+    forms = (WeightedL1.apply, lambda x, y, w: ((x - y).abs() * w).sum())
+    for form, memory in ((forms[0], "as it is"), (forms[0], "channels last"), (forms[1], "any")):
+        leaf = (image.permute(1, 2, 0).contiguous().permute(2, 0, 1) if memory == "channels last" else image).clone()
+        leaf.requires_grad_()
+        assert leaf.is_contiguous() == (memory != "channels last"), "as gsplat's pictures lie in memory"
         value = form(leaf, target, weights)
         (2.5 * value).backward()
         results.append((value.detach(), leaf.grad))
-    for mine, plain in zip(*results, strict=True):
+    for mine, too, plain in zip(*results, strict=True):
         torch.testing.assert_close(mine, plain)
+        torch.testing.assert_close(too, plain)

@@ -219,6 +219,15 @@ def test_every_switch_trains_renders_and_changes_the_picture(name, value, finish
     assert np.abs(frame.astype(int) - usual).mean() > 0.02
 
 
+def test_what_is_trained_may_be_baked_at_once(subject_folder, tmp_path):
+    from pgstalker.method import method
+
+    chosen = method("pgstalker")
+    made = chosen.train(subject_folder, tmp_path / "anna", replace(REQUEST, switches={"bake": "on"}), lambda *_: None)
+    assert made.avatar.talker.config.baked > 0 and made.avatar.talker.plays_baked
+    assert a_frame(made.avatar).shape == (64, 64, 3)
+
+
 @pytest.mark.parametrize("kind", ["hubert", "wav2vec2", "whisper"])
 def test_a_speech_model_is_an_ear(kind, subject_folder, tmp_path):
     audio = f"{kind}:{save_model(kind, tmp_path / 'model')}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
+README_PAIRS = ("psnr", "ssim", "lmd_mp")
 GROUPS = ("fidelity", "lip", "sync", "speed")
 KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")
 PROTOCOL_WORDS = {
@@ -130,9 +132,40 @@ def readme_of(board: dict[str, Any]) -> str:
         clips = sorted({clip["clip"] for row in rows for clip in row["clips"]})
         lines = [f"**{dataset}** ({', '.join(clips)}), {size} px:", "", *_markdown(board, rows, keys)]
         parts.append("\n".join(lines))
+        parts += ["\n".join(lines)] if (lines := _lead(board, rows)) else []
     if not parts:
         return "No row has been measured yet: `python -m leaderboard regenerate`."
     return "\n\n".join([*parts, _note(board)])
+
+
+def _lead(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """By how much our own method leads each of the others, row by row of one dataset and size."""
+    names = {(row["dataset"], row["size"], row["protocol"], row["method"], row["revision"]): row for row in rows}
+    found: dict[tuple, dict[str, dict[str, Any]]] = {}
+    for pair in board["paired"]:
+        place = pair["dataset"], pair["size"], pair["protocol"]
+        sides = tuple((*place, *pair[side].values()) for side in ("first", "second"))
+        if pair["cell"] in README_PAIRS and all(side in names for side in sides):
+            found.setdefault(sides, {})[pair["cell"]] = pair
+    keys = [key for key in README_PAIRS if any(key in cells for cells in found.values())]
+    if not keys:
+        return []
+    heads = [f"{board['metrics'][key]['title']} {arrow(board['metrics'][key])}" for key in keys]
+    lines = ["Differences on the same frames of the clips that both have, with 95 % intervals:", ""]
+    lines += ["| | " + " | ".join([*heads, "clips"]) + " |", "|" + "---|" * (len(keys) + 2)]
+    for (first, second), cells in found.items():
+        told = [_difference(board, cells[key]) if key in cells else "–" for key in keys]
+        clips = max(pair["clips"] for pair in cells.values())
+        who = f"{name_of(names[first])} less {name_of(names[second])}"
+        lines.append("| " + " | ".join([who, *told, str(clips)]) + " |")
+    return lines
+
+
+def _difference(board: dict[str, Any], pair: dict[str, Any]) -> str:
+    """With its sign and its 95 % interval."""
+    places = board["metrics"][pair["cell"]]["decimals"]
+    low, high = pair["ci95"] or (None, None)
+    return f"{pair['difference']:+.{places}f}" + ("" if low is None else f" [{low:+.{places}f}, {high:+.{places}f}]")
 
 
 def _note(board: dict[str, Any]) -> str:
@@ -148,12 +181,12 @@ def _note(board: dict[str, Any]) -> str:
 
 
 def _unseen(board: dict[str, Any]) -> str:
-    """Which of the README's figures no row has, and why, as the cells themselves say it."""
+    """Which of the README's figures no row has, and why, as most of the cells themselves say."""
     blank = [key for key in README_CELLS if key not in used_cells(board["rows"], README_CELLS)]
     reasons: dict[str, list[str]] = {}
     for key in blank:
-        found = (clip["reasons"].get(key) for row in board["rows"] for clip in row["clips"])
-        reasons.setdefault(next(filter(None, found), "no row was scored by it"), []).append(key)
+        found = Counter(clip["reasons"].get(key) for row in board["rows"] for clip in row["clips"])
+        reasons.setdefault(str(found.most_common(1)[0][0]), []).append(key)
     told = (f"{', '.join(board['metrics'][key]['title'] for key in keys)}: {why}" for why, keys in reasons.items())
     return "".join(f" No row has {line}." for line in told)
 
@@ -272,13 +305,10 @@ def _pairs(board: dict[str, Any], dataset: str, size: int) -> list[str]:
     ]
     lines += ["| first | second | figure | difference | p | |", "|---|---|---|---|---|---|"]
     for pair in pairs:
-        places = board["metrics"][pair["cell"]]["decimals"]
-        low, high = pair["ci95"] or (None, None)
-        interval = "" if low is None else f" [{low:+.{places}f}, {high:+.{places}f}]"
         who = [f"{pair[side]['method']} {pair[side]['revision']}" for side in ("first", "second")]
         p = "–" if pair["p_holm"] is None else f"{pair['p_holm']:.3f}"
         figure = board["metrics"][pair["cell"]]["title"]
-        cells = [*who, figure, f"{pair['difference']:+.{places}f}{interval}", p, pair["verdict"]]
+        cells = [*who, figure, _difference(board, pair), p, pair["verdict"]]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 

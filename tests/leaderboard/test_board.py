@@ -117,6 +117,8 @@ def test_a_row_that_lacks_a_clip_is_shown_and_not_compared(land, tmp_path):
     assert f"1 of 2 & -- & ({text}) & " in latex_of(board)
     markdown = markdown_of(board)
     assert f"- not ranked: narrow [r176]: {why}" in markdown and "| PGSTALKER (r176) | 1 | 1 |" in markdown
+    lead = f"| PGSTALKER (r176) less OTHER (r176) | {own['values']['psnr'] - other['values']['psnr']:+.2f} ["
+    assert lead in readme_of(board) and "No row has SSIM" in readme_of(board)
     assert "they hold for these frames only" in markdown and RANKS_MEAN in markdown and RANKS_MEAN in readme_of(board)
     lines = csv.DictReader(io.StringIO(csv_of(board)))
     told = {(line["method"], line["is_compared"]) for line in lines}

@@ -59,15 +59,15 @@ def tables_of(rows: dict[Key, Row]) -> dict[Place, Table]:
 
 
 def _shared(rows: dict[Key, Row]) -> list[str]:
-    """The largest set of clips that at least half of the methods have; where there is none, that of the most methods.
+    """The largest set of clips that more than half of the methods have; where there is none, that of the most methods.
 
-    Methods count, not rows, and half of them, so that neither a variant on one clip nor one method on many moves the
+    Methods count, not rows, and most of them, so that neither a variant on one clip nor a few methods on many move the
     others out of the comparison."""
     methods = {key[0] for key in rows}
     held: dict[tuple[str, ...], int] = {}
     for clips in {tuple(sorted(row.entries)) for row in rows.values()}:
         held[clips] = len({key[0] for key, row in rows.items() if set(clips) <= set(row.entries)})
-    shared = [clips for clips, count in held.items() if 2 * count >= len(methods)]
+    shared = [clips for clips, count in held.items() if 2 * count > len(methods)]
     if shared:
         return list(min(shared, key=lambda clips: (-len(clips), -held[clips], clips)))
     return list(min(held, key=lambda clips: (-held[clips], -len(clips), clips), default=()))

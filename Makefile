@@ -15,7 +15,7 @@ CUDA := $(wildcard /dev/nvidia0 /dev/dxg)
 DEMO_STAMP := .venv/.installed$(if $(CUDA),,-play)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-page check check-quick bench fidelity sample-data
+.PHONY: help demo test test-page test-ray check check-quick bench fidelity sample-data
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /\1\t/p' Makefile | expand -t 14
@@ -28,6 +28,9 @@ test: .venv/.installed   ## the fast tests: no GPU, no network, no shared materi
 
 test-page: .venv/.installed-dev   ## the page in the system's chromium, and its jobs when they are killed
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m "browser or fault" tests/hub
+
+test-ray: .venv/.installed-ray   ## the board on a real Ray cluster of two workers
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -q -m "slow or fault" tests/leaderboard/test_ray.py
 
 check-quick: .venv/.installed-dev   ## lint, types, architecture
 	$(BIN)/ruff check .
@@ -62,6 +65,10 @@ sample-data: .venv/.installed-presenter   ## make sample_data/ anew: draw the pr
 .venv/.installed-presenter: requirements-presenter.txt .venv/.installed
 	$(BIN)/python -m pip install --quiet -r requirements-presenter.txt
 	$(BIN)/python -m pip install --quiet --no-deps anny==0.6.2
+	@touch $@
+
+.venv/.installed-ray: requirements-ray.txt .venv/.installed
+	$(BIN)/python -m pip install --quiet -r requirements-ray.txt
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed

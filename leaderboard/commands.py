@@ -51,6 +51,8 @@ class Run:
     """What prediction and truth go through before they are compared."""
     speech: Path | None = None
     """Another's sound: a cross-driven performance, without a truth."""
+    gaussians: int | None = None
+    """At most so many."""
     again: bool = False
     """Make the frames of a cell that is filled again where they are not kept, and say whether its record holds."""
     work: Path = WORK
@@ -73,6 +75,7 @@ class Run:
             device=self.device,
             codec=self.codec,
             speech=self.speech,
+            gaussians=self.gaussians,
         )
         task.check()
         places = _places(self.work, self.results)

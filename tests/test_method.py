@@ -146,6 +146,13 @@ def test_the_nearest_frame_is_the_nearest():
     np.testing.assert_array_equal(nearest(known, known), np.arange(40))
 
 
+def test_the_nearest_frame_hears_as_it_learnt_to(subject_folder, performance, tmp_path):
+    request = TrainingRequest(size=SIZE, switches={"audio": "viseme"})
+    method("nearest-frame").train(subject_folder, tmp_path / "nearest", request, lambda *_: None)
+    learnt = method("nearest-frame").load(tmp_path / "nearest")
+    assert learnt.provenance["switches"] == {"audio": "viseme"} and next(learnt.render(performance)).shape[0] == SIZE
+
+
 def test_the_oracle_beats_the_floors(subject_folder, performance, tmp_path):
     truth = np.stack(list(performance.pictures(SIZE))).astype(float)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leaderboard.board.placing import Place, Table, pairs_of, rank_table, tables_of
+from leaderboard.board.placing import Place, Table, pairs_of, rank_table, ranking_figures, tables_of
 from leaderboard.board.ranking import Ranking
 from leaderboard.board.reported import reported
 from leaderboard.board.rows import Key, Row, declared, name_of, read_rows
@@ -219,13 +219,14 @@ def _protocols(rows: dict[Key, Row]) -> dict[str, dict[str, Any]]:
 
 
 def _metrics() -> dict[str, dict[str, Any]]:
+    ranking = ranking_figures()
     return {
         key: {
             "title": title_of(key),
             "unit": figure.unit,
             "direction": figure.direction,
             "target": figure.target,
-            "group": figure.group,
+            "group": ranking.get(key, figure).group,
             "region": region,
             "meaning": figure.meaning,
             "decimals": DECIMALS.get(figure.unit, 4 if not figure.unit else 3),

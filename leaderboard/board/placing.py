@@ -7,7 +7,7 @@ answer, never are, nor is a row that lacks some of its table's clips.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from leaderboard.board.speed import GROUP, SPEED, device_of, fps_of
 from leaderboard.metrics import Figure, cells
 
 OWN = "pgstalker"
+OF_LIPS = ("psnr_mouth",)
 RANKED = ("gaussians", "nerf", "floor", "external")
 
 Place = tuple[str, str, int]
@@ -97,8 +98,10 @@ def rank_table(table: Table) -> Ranking:
 
 
 def ranking_figures() -> dict[str, Figure]:
-    """Whole frames only: the same figure in three regions would count three times."""
-    return {key: figure for key, (_, figure, region) in cells().items() if figure.group and region == "full"}
+    """Of whole frames, since the same figure in three regions would count three times; and how the mouth looks, which
+    is the lips' matter."""
+    whole = {key: figure for key, (_, figure, region) in cells().items() if figure.group and region == "full"}
+    return whole | {key: replace(cells()[key][1], group="lip") for key in OF_LIPS}
 
 
 def _column(key: str, figure: Figure, rows: dict[str, Row], clips: list[str]) -> Column:

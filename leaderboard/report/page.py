@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leaderboard.board.rows import AS_IT_IS
 from leaderboard.records import read_record
-from leaderboard.report.tables import composite_of, groups, is_usual, markdown_of, name_of, sides
+from leaderboard.report.tables import DRAWN, composite_of, groups, is_usual, markdown_of, name_of, sides
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 QUALITY, CURVE = "psnr", "psnr"
-TRAINED = ("gaussians", "nerf", "external")
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 74rem; padding: 0 1rem; color: #1b2420; }
 table { border-collapse: collapse; font-size: 0.86rem; margin: 1rem 0; display: block; overflow-x: auto; }
@@ -78,7 +77,7 @@ def against_speed(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     from plotly.graph_objects import Figure, Scatter
 
     figure = Figure()
-    able = [row for row in rows if row["kind"] in TRAINED and is_usual(board, row)]
+    able = [row for row in rows if row["kind"] in DRAWN and is_usual(board, row)]
     shown = [row for row in able if row["values"][QUALITY] and row["speed"]["render_fps"]]
     for protocol in sorted({row["protocol"] for row in shown}):
         own = sorted((row for row in shown if row["protocol"] == protocol), key=lambda row: row["speed"]["render_fps"])
@@ -136,7 +135,7 @@ def curves(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> 
 
     figure = Figure()
     for row in rows:
-        if row["kind"] not in TRAINED:
+        if row["kind"] not in DRAWN:
             continue
         for clip, values in _series(row, results).items():
             step = next(entry["stride"] for entry in row["clips"] if entry["clip"] == clip)
@@ -150,28 +149,33 @@ def curves(board: dict[str, Any], rows: list[dict[str, Any]], results: Path) -> 
 
 
 def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
-    """Of each method with variants, PSNR of each; only those of one protocol stand side by side."""
+    """PSNR of each variant less that of its method as it is, over the clips that both have under one protocol."""
     from plotly.graph_objects import Bar, Figure
 
-    figure, shown = Figure(), []
-    for place in sorted({(row["method"], row["protocol"]) for row in rows if row["kind"] in TRAINED}):
-        here = [row for row in rows if (row["method"], row["protocol"]) == place and row["is_compared"]]
-        own = [row for row in here if row["values"][QUALITY] is not None]
-        if len(own) < 2:
+    figure, usual = Figure(), {}
+    for row in rows:
+        if row["kind"] in DRAWN and row["variant"] in AS_IT_IS:
+            usual[_place(row)] = row
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    for row in rows:
+        place = _place(row)
+        if row["variant"] in AS_IT_IS or place not in usual or row is usual[place]:
             continue
-        shown += own
-        figure.add_trace(
-            Bar(
-                x=[row["variant"] or "as usual" for row in own],
-                y=[row["values"][QUALITY] for row in own],
-                name=f"{own[0]['title']}, {composite_of(board, own[0])}",
-            )
-        )
-    figure.update_layout(barmode="group", yaxis_title="PSNR, dB", showlegend=True)
-    if shown:
-        values = [row["values"][QUALITY] for row in shown]
-        figure.update_layout(yaxis_range=[math.floor(min(values)) - 1, max(values) + 0.5])
+        own, its = ({clip["clip"]: clip["values"][QUALITY] for clip in side["clips"]} for side in (row, usual[place]))
+        common = [clip for clip, value in own.items() if value is not None and its.get(clip) is not None]
+        if common:
+            name = f"{row['variant']}, {len(common)} clip{'s' * (len(common) > 1)}"
+            found.setdefault(place, {})[name] = float(np.mean([own[clip] - its[clip] for clip in common]))
+    for place, values in found.items():
+        name = f"{name_of(usual[place] | {'variant': ''})}, {composite_of(board, usual[place])}"
+        figure.add_trace(Bar(x=list(values), y=[round(value, 3) for value in values.values()], name=name))
+    figure.update_layout(barmode="group", yaxis_title="PSNR less that of the method as it is, dB", showlegend=True)
     return figure
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str, str]:
+    """What a row's variants share with it: method, protocol, and preset, size and seed."""
+    return row["method"], row["protocol"], row["revision"].partition("+")[0]
 
 
 def _table(lines: list[list[str]]) -> str:

@@ -16,9 +16,11 @@ from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
 README_CELLS = ("psnr", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
-README_PAIRS = ("psnr", "ssim", "lmd_mp")
+README_PAIRS = ("psnr", "psnr_mouth", "lmd_mp")
 GROUPS = ("fidelity", "lip", "sync", "speed")
 KINDS = ("reference", "oracle", "floor", "gaussians", "nerf", "external")
+DRAWN = ("gaussians", "nerf", "external")
+"""Kinds that draw what they show, and have a speed."""
 PROTOCOL_WORDS = {
     "gt_torso": "head over the true torso",
     "rendered_torso": "head and torso drawn",
@@ -113,6 +115,10 @@ def arrow(metric: dict[str, Any]) -> str:
     )
 
 
+def _whole(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0f}"
+
+
 def _speed(value: float | None) -> str:
     return "–" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
@@ -198,7 +204,7 @@ def _markdown(board: dict[str, Any], rows: list[dict[str, Any]], keys: list[str]
     for row in rows:
         cells = [value_of(board, row, key) for key in keys]
         cells = [f"**{text}**" if is_best(rows, row, key) else text for key, text in zip(keys, cells)]
-        speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
+        speed = _speed(row["speed"]["render_fps"] if row["kind"] in DRAWN else None)
         about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
         lines.append("| " + " | ".join([*about, *cells, speed, _seconds(row)]) + " |")
     return lines
@@ -218,6 +224,7 @@ def markdown_of(board: dict[str, Any]) -> str:
         for table in board["tables"]:
             if (table["dataset"], table["size"] or 0) == (dataset, size):
                 parts += _rank_parts(board, table, rows)
+        parts += ["\n".join(lines)] if (lines := _costs(rows)) else []
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
         parts += ["\n".join(lines)] if (lines := warning_lines(rows, name_of)) else []
@@ -253,6 +260,25 @@ def _rank_parts(board: dict[str, Any], table: dict[str, Any], rows: list[dict[st
         parts += [] if own else [f"No ranks, {where}:"]
         parts.append("\n".join(f"- not ranked: {', '.join(names)}: {why}" for why, names in reasons.items()))
     return parts
+
+
+COST_HEADS = (
+    "frames/s", "95th percentile, ms", "sound to video, frames/s", "first frame, ms", "memory to draw, MB",
+    "trained, s", "memory to train, MB", "Gaussians",
+)  # fmt: skip
+
+
+def _costs(rows: list[dict[str, Any]]) -> list[str]:
+    """Time and memory of every row that draws."""
+    lines = ["| method | beside | " + " | ".join(COST_HEADS) + " |", "|" + "---|" * (len(COST_HEADS) + 2)]
+    for row in rows:
+        if row["kind"] in DRAWN:
+            speed = row["speed"]
+            told = [_speed(speed["render_fps"]), _whole(speed["render_ms_p95"]), _speed(speed["end_to_end_fps"])]
+            told += [_whole(speed["first_frame_ms"]), _whole(speed["peak_memory_mb"]), _whole(row["train_seconds"])]
+            told += [_whole(row["train_peak_memory_mb"]), _whole(row["gaussians"])]
+            lines.append("| " + " | ".join([name_of(row), row["protocol"], *told]) + " |")
+    return ["What it costs:", "", *lines] if len(lines) > 2 else []
 
 
 def _clip_lines(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
@@ -400,7 +426,7 @@ def latex_of(board: dict[str, Any]) -> str:
         lines += [_latex(["method", "beside the head", "clips", "rank", *heads, "frames/s"]), r"\midrule"]
         for row in rows:
             cells = [_marked(board, rows, row, key) for key in keys]
-            speed = _speed(row["speed"]["render_fps"] if row["kind"] in ("gaussians", "nerf", "external") else None)
+            speed = _speed(row["speed"]["render_fps"] if row["kind"] in DRAWN else None)
             about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
             lines.append(_latex(about).removesuffix(r" \\") + " & ")
             lines[-1] += " & ".join([*cells, _escaped(speed)]) + r" \\"

@@ -46,14 +46,11 @@ class Wish:
 
 
 def variants(method: Method) -> list[dict[str, str]]:
-    """The rows that a method has on the board: as it is, over the true torso where it draws one itself, and with the
-    two-stage hearing where its own is another."""
-    found: list[dict[str, str]] = [{}]
-    if "gt" in method.switches.get("torso", ())[1:]:
-        found.insert(0, {"torso": "gt"})
-    if "two-stage" in method.switches.get("audio_training", ())[1:]:
-        found.append({"audio_training": "two-stage"})
-    return found
+    """The rows that a method has on the board: as it is, over the true torso where it draws one itself, and there with
+    the hearing that is not its own, so that nobody's gain is hidden in the ear."""
+    over_truth = {"torso": "gt"} if "gt" in method.switches.get("torso", ())[1:] else {}
+    found: list[dict[str, str]] = [over_truth, {}] if over_truth else [{}]
+    return found + [over_truth | {"audio_training": other} for other in method.switches.get("audio_training", ())[1:]]
 
 
 def plan(wish: Wish) -> tuple[list[Task], list[str]]:

@@ -117,6 +117,7 @@ class Task:
             "size": self.size,
             "steps": self.steps,
             "seed": self.seed or None,
+            "gaussians": self.gaussians,
         }
         asked |= {"device": None if self.device == "auto" else self.device, "speech": self.speech}
         asked |= {"codec": None if self.codec == "lossless" else self.codec}

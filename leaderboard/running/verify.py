@@ -71,12 +71,13 @@ def task_of(record: Mapping[str, Any], datasets: Mapping[str, str]) -> Task:
             clip=name,
             preset=method["preset"],
             size=method["size"],
-            steps=_asked_steps(method["revision"]),
+            steps=_asked(method["revision"], "n"),
             switches=method["switches"],
             seed=method["seed"],
             device=method["device"] or "auto",
             codec=record["protocol"]["codec"],
             speech=_speech(speech) if speech else None,
+            gaussians=_asked(method["revision"], "g"),
         )
     except KeyError as error:
         raise ConfigError(f"the record lacks {error}; it was not made by `run`, and cannot be made again") from None
@@ -93,8 +94,9 @@ def again_command(path: Path, places: Places, datasets: Mapping[str, str]) -> st
     return "python -m leaderboard run METHOD --dataset folder:PATH --clip CLIP --again, set as its record says"
 
 
-def _asked_steps(revision: str) -> int | None:
-    numbers = [part[1:] for part in revision.partition("+")[0].split("-") if part[:1] == "n" and part[1:].isdigit()]
+def _asked(revision: str, sign: str) -> int | None:
+    """The number after n (steps) or g (Gaussians) in the name of a revision, as Task.revision writes it."""
+    numbers = [part[1:] for part in revision.partition("+")[0].split("-") if part[:1] == sign and part[1:].isdigit()]
     return int(numbers[0]) if numbers else None
 
 

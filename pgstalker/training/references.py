@@ -55,12 +55,13 @@ def learn(
     size = picture_size(request, PRESETS[request.preset].size, subject)
     data = TrainingData.load(Path(subject_folder), size)
     arrays = keep(Reference(data, subject))
-    options = Options(method.id, request.preset, size, 0, request.seed, {}, subject.manifest["source"]["sha256"])
+    source = subject.manifest["source"]
+    options = Options(method.id, request.preset, size, 0, request.seed, dict(request.switches), source["sha256"])
     provenance = asdict(options) | {
-        "source_name": subject.manifest["source"]["name"],
+        "source_name": source["name"],
         "seconds": round(time.monotonic() - started, 1),
         "train_frames": len(data),
-        "data": data_digests(data, "mel"),
+        "data": data_digests(data, request.switches.get("audio", "mel")),
         "device": "cpu",
     }
     save_model(out, method.id, _Arrays(arrays, {}), provenance)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from leaderboard.board.compiled import compile_board, title_of
-from leaderboard.board.placing import _shared
+from leaderboard.board.placing import _shared, ranking_figures
 from leaderboard.board.ranking import RANKS_MEAN
 from leaderboard.board.rows import Row, read_rows
 from leaderboard.board.series import Entry, aligned, paired, unlike
@@ -145,6 +145,33 @@ def test_one_method_on_more_clips_does_not_move_the_others_out(land, tmp_path):
 def test_clips_that_no_two_share():
     rows = {(name, "r", "d", "p"): Row(entries={f"of {name}": Entry({}, {}, "")}) for name in "abc"}
     assert _shared(rows) == ["of a"] and _shared({}) == []
+
+
+def test_a_variant_stands_beside_its_method_over_the_clips_of_both():
+    from leaderboard.report.page import ablations
+
+    def row(method, variant, protocol, **psnr):
+        revision = "r" + f"+{variant}" * bool(variant)
+        told = {"method": method, "title": method, "kind": "nerf", "variant": variant, "revision": revision}
+        clips = [{"clip": clip, "values": {"psnr": value}} for clip, value in psnr.items()]
+        return told | {"protocol": protocol, "clips": clips}
+
+    board = {"protocols": {name: {"composite": name, "setting": "self", "codec": "lossless"} for name in ("a", "b")}}
+    rows = [
+        row("one", "", "a", anna=30.0, bert=20.0),
+        row("one", "hearing=other", "a", anna=31.0, bert=22.0, carl=99.0),
+        row("one", "fusion=plain", "a", bert=19.5),
+        row("one", "hearing=other", "b", anna=50.0),
+        row("two", "hearing=other", "a", anna=50.0),
+    ]
+    (bars,) = ablations(board, rows).data
+    assert dict(zip(bars.x, bars.y)) == {"hearing=other, 2 clips": 1.5, "fusion=plain, 1 clip": -0.5}
+
+
+def test_how_the_mouth_looks_is_the_lips_matter():
+    figures = ranking_figures()
+    assert figures["psnr_mouth"].group == figures["lmd_mp"].group == "lip" and figures["psnr"].group == "fidelity"
+    assert "psnr_face" not in figures
 
 
 def test_only_frames_that_both_judged_are_paired(land, tmp_path):

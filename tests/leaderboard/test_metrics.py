@@ -348,6 +348,38 @@ def test_fan_s_files_are_taken_from_the_folder_that_was_named(case_of, faces, tm
     assert held == {name: f"of {name}" for name in lmd_fan.FILES} and os.environ["TORCH_HOME"] == before
 
 
+class SeenByFan:
+    """In FAN's place: 68 points of which the mouth's are as wide apart as the picture's first pixel is bright."""
+
+    def get_landmarks_from_image(self, picture: np.ndarray) -> list[np.ndarray] | None:
+        points = np.random.default_rng(0).uniform(20, 60, (68, 2))
+        points[48:] *= 1 + picture[0, 0, 0] / 100
+        return None if picture[0, 0, 2] else [np.zeros((68, 2)), points]
+
+
+@pytest.mark.parametrize("stride", [1, 5])
+def test_fan_s_distance_is_of_the_mouth_and_of_both_sides(stride):
+    from leaderboard.metrics.lmd_fan import FanMeter
+
+    def distance(frames: np.ndarray) -> float:
+        meter = FanMeter(SeenByFan(), len(frames), stride)
+        for index, frame in enumerate(frames):
+            meter.update(index, frame, np.zeros_like(frame))
+        reading = meter.finish()["lmd_fan"]
+        assert reading.n == -(-len(frames) // stride)
+        return reading.value
+
+    same = np.zeros((10, 8, 8, 3), np.uint8)
+    wider, lost = same.copy(), same.copy()
+    wider[:, 0, 0, 0], lost[5:, 0, 0, 2] = 10, 1
+    mouth = np.random.default_rng(0).uniform(20, 60, (68, 2))[48:]
+    centred = mouth - mouth.mean(0)
+    assert distance(same) == 0
+    assert distance(wider) == pytest.approx(0.1 * np.linalg.norm(centred, axis=1).mean())
+    with pytest.raises(Failed, match="FAN found no face in"):
+        distance(lost)
+
+
 @pytest.mark.parametrize(("lost", "status"), [(3, "ok"), (4, "failed")])
 def test_a_face_that_is_lost_too_often_gives_no_figure_of_its_region(lost, status, case_of, faces):
     """Of 60 frames 3 are 5 %."""

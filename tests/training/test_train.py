@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -214,6 +214,10 @@ OTHERS = [(name, value) for name, values in SWITCHES.items() if name != "audio" 
 def test_every_switch_trains_renders_and_changes_the_picture(name, value, finished, subject_folder, tmp_path):
     avatar = train(subject_folder, tmp_path / "anna", replace(REQUEST, switches={name: value}))
     assert getattr(avatar.talker.config, name) == value and avatar.provenance["switches"] == {name: value}
+    own, usual = (asdict(made.talker.config) for made in (avatar, finished[0]))
+    changed = {field for field in own if own[field] != usual[field]}
+    learnt_from_pictures = {"code_size", "members"} if name == "audio_training" else set()
+    assert changed - {"counts"} == {name} | learnt_from_pictures, "how many Gaussians there are comes of training"
     frame, usual = a_frame(Avatar.load(tmp_path / "anna")), a_frame(finished[0])
     assert frame.shape == usual.shape == (64, 64, 3)
     assert np.abs(frame.astype(int) - usual).mean() > 0.02

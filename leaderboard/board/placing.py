@@ -13,7 +13,7 @@ import numpy as np
 
 from leaderboard.board.ranking import Column, Ranking, rank
 from leaderboard.board.rows import AS_IT_IS, UNKNOWN, Key, Row, declared, name_of
-from leaderboard.board.series import Paired, aligned, common_step, paired, unlike
+from leaderboard.board.series import Paired, paired, unlike
 from leaderboard.board.speed import GROUP, SPEED, device_of, fps_of
 from leaderboard.metrics import Figure, cells
 
@@ -106,13 +106,12 @@ def ranking_figures() -> dict[str, Figure]:
 
 def _column(key: str, figure: Figure, rows: dict[str, Row], clips: list[str]) -> Column:
     scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in rows}
-    steps = []
-    for clip in clips:
-        entries = {name: row.entries[clip] for name, row in rows.items()}
-        for name, values in aligned(entries, key).items():
-            scores[name][clip] = values
-        steps.append(common_step(entries.values(), key))
-    return Column(figure, str(figure.group), scores, min(filter(None, steps), default=1))
+    steps: dict[str, dict[str, int]] = {name: {} for name in rows}
+    for name, row in rows.items():
+        for clip in clips:
+            if (values := row.entries[clip].values(key)) is not None:
+                scores[name][clip], steps[name][clip] = values, row.entries[clip].step(key)
+    return Column(figure, str(figure.group), scores, steps)
 
 
 def _speeds(table: Table) -> Column:

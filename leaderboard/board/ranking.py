@@ -7,6 +7,7 @@ the paired difference over their blocks leaves out 0. All others tie. Figures of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -31,12 +32,29 @@ RANKS_MEAN = (
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a table: its group, each method's values (the same frames on all sides), every how many frames."""
+    """One figure of a table: its group, each method's values, and every how many frames of the performance one of them
+    stands for, by method and clip; 1 where it is not named, 0 for a clip's one number."""
 
     figure: Figure
     group: str
     scores: Mapping[str, Side]
-    stride: int = 1
+    steps: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def pair(self, first: str, second: str) -> tuple[Side, Side, int]:
+        """Both methods' values on the frames that both have, so that who draws few frames thins nobody else's; and
+        every how many frames that is."""
+        sides: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
+        common = []
+        for clip in self.scores[first].keys() & self.scores[second].keys():
+            own = [self.steps.get(method, {}).get(clip, 1) for method in (first, second)]
+            common.append(math.lcm(*own))
+            thinned = [
+                self.scores[method][clip][:: common[-1] // step] if common[-1] else self.scores[method][clip]
+                for method, step in zip((first, second), own)
+            ]
+            for side, values in zip(sides, thinned):
+                side[clip] = values[: min(map(len, thinned))]
+        return *sides, min(filter(None, common), default=1)
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,9 @@ def rank(table: Mapping[str, Column], methods: list[str], clips: list[str], seed
             result.left_out[key] = reason
         else:
             scores = {m: {clip: _badness(column.figure, column.scores[m][clip]) for clip in clips} for m in methods}
-            usable[key] = Column(column.figure, column.group, scores, column.stride)
+            is_one_number = column.figure.direction == "target"
+            steps = {m: dict.fromkeys(clips, 0) for m in methods} if is_one_number else column.steps
+            usable[key] = Column(column.figure, column.group, scores, steps)
     for key, column in usable.items():
         result.figures[key] = _ranks(column, methods, seed)
     result.groups.update(_grouped(result.figures, usable, methods))
@@ -101,7 +121,7 @@ def _badness(figure: Figure, series: np.ndarray) -> np.ndarray:
 def _ranks(column: Column, methods: list[str], seed: int) -> dict[str, float]:
     better_than: dict[str, int] = dict.fromkeys(methods, 0)
     for first, second in combinations(methods, 2):
-        outcome = compare(column.scores[first], column.scores[second], column.stride, seed)
+        outcome = compare(*column.pair(first, second), seed)
         if outcome.is_different:
             better_than[second if outcome.difference < 0 else first] += 1
     return {method: 1.0 + count for method, count in better_than.items()}
@@ -142,8 +162,8 @@ def _drawn_ranks(column: Column, methods: list[str], clips: list[str], drawn: np
     """Ranks [draws, methods] of one figure under drawn [draws, clips] clips."""
     ranks = np.ones((len(drawn), len(methods)))
     for (i, first), (j, second) in combinations(enumerate(methods), 2):
-        sides = column.scores[first], column.scores[second]
-        differences = np.array([np.nanmean(sides[0][clip] - sides[1][clip]) for clip in clips])[drawn]
+        own, other, _ = column.pair(first, second)
+        differences = np.array([np.nanmean(own[clip] - other[clip]) for clip in clips])[drawn]
         is_different = sign_flip_ps(differences, seed, FLIPS) <= ALPHA
         is_lower = differences.mean(1) < 0
         ranks[:, i] += is_different & ~is_lower

@@ -58,7 +58,7 @@ def test_the_better_one_ranks_first_and_is_paired_on_the_same_frames(land, tmp_p
     board = board_of(tmp_path)
     other, own = board["rows"]
     assert (own["ranks"]["psnr"], other["ranks"]["psnr"]) == (1.0, 2.0)
-    assert own["group_ranks"] == {"fidelity": 1.0} and own["overall"] == 1.0
+    assert own["group_ranks"] == {"fidelity": 1.0, "lip": 1.0} and own["overall"] == 1.0
     assert [clip["frames"] for clip in other["clips"]] == [20, 20] and other["values"]["flicker"] is None
     pair = next(pair for pair in board["paired"] if pair["cell"] == "psnr")
     assert pair["first"]["method"] == "pgstalker" and pair["second"]["method"] == "other"

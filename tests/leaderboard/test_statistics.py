@@ -242,6 +242,21 @@ def test_rank_intervals_take_the_same_clips_for_every_figure_and_know_ties():
     assert ranking.ci95["b"] == (1, 2) and set(ranking.ci95["a"]) <= {1, 2}, "never half of it"
 
 
+def test_who_draws_few_frames_thins_nobody_else_s():
+    rng = np.random.default_rng(0)
+    frames = rng.normal(30, 1, 96)
+    own = {"a": frames + 1 + rng.normal(0, 2.8, 96), "b": frames}
+    both = {name: {"c0": values} for name, values in own.items()}
+    strided = both | {"few": {"c0": frames[::8] - 5}}
+    column = Column(PSNR, "fidelity", strided, {name: {"c0": 8 if name == "few" else 1} for name in strided})
+    assert rank({"psnr": Column(PSNR, "fidelity", both)}, ["a", "b"], ["c0"]).figures["psnr"] == {"a": 1, "b": 2}
+    assert rank({"psnr": column}, list(strided), ["c0"]).figures["psnr"] == {"a": 1, "b": 2, "few": 3}
+    thinned = {name: {"c0": values["c0"][::8]} for name, values in both.items()}
+    assert rank({"psnr": Column(PSNR, "fidelity", thinned)}, ["a", "b"], ["c0"]).figures["psnr"] == {"a": 1, "b": 1}
+    ours, theirs, step = column.pair("a", "few")
+    assert len(ours["c0"]) == len(theirs["c0"]) == 12 and step == 8
+
+
 def test_few_clips_rank_on_their_frames_and_have_no_interval():
     ranking = rank(table(CLIPS[:3]), METHODS, CLIPS[:3])
     assert ranking.scope == "frames" and ranking.ci95 == {}

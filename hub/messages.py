@@ -50,6 +50,7 @@ a row</b> for its clips, their 95 % intervals, where it comes from, and a video.
 RANK = """mean of the ranks in fidelity, lips, sync and speed among the rows that compare; 1 is the best, and ties
 share a place"""
 BESIDE = "what is shown around the drawn head; rows compare only where this is the same"
+CLIPS = "how many the figures are means over; a row's own clips stand behind it"
 FRONT = """Dotted: nobody there is better in both. Lines hold only rows that compare: one dataset, one thing beside the
 head, one size and one device. Circles are Gaussians, squares NeRFs, hollow where clips are lacking; what
 copies true frames has no speed."""

@@ -132,18 +132,18 @@ class Results:
         return found
 
     def table(self, rows: list[Row], sets: Iterable[str] = COLUMN_SETS) -> pd.DataFrame:
-        """One line per row: method, dataset, what is beside the head, rank, clips scored, figures as numbers (None
-        where none is, columns without any left out), then the other NAMES and how it was made."""
+        """One line per row: method, dataset, what is beside the head, rank, how many clips the figures are means over,
+        figures as numbers (None where none is, columns without any left out), then the other NAMES and how it was
+        made."""
         import pandas as pd
 
         columns = self.columns(sets)
         lines = []
         for row in rows:
             names = self.names(row)
-            scored = sum(clip["record"] is not None for clip in row["clips"])
             figures = (number(row, place) for place in columns.values())
             lines.append(
-                [*names[:2], self.beside(row), row.get("overall"), scored, *figures, *names[2:]]
+                [*names[:2], self.beside(row), row.get("overall"), row["clips_meant"], *figures, *names[2:]]
                 + [row.get(key) for key in MADE.values()]
             )
         table = pd.DataFrame(lines, columns=[*NAMES[:2], BESIDE, "Rank", "Clips", *columns, *NAMES[2:], *MADE])

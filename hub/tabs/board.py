@@ -208,7 +208,7 @@ def table(results: Results, rows: list[dict], sets: list[str]) -> str:
     marks = results.marks(rows, data)
     titles = list(data.columns)
     tips = {t: results.metrics[key]["meaning"] for t, (place, key) in results.columns().items() if place == "values"}
-    tips |= {"Rank": messages.RANK, BESIDE: messages.BESIDE}
+    tips |= {"Rank": messages.RANK, BESIDE: messages.BESIDE, "Clips": messages.CLIPS}
     columns = [Column(title, results.best_first(title), tips.get(title, "")) for title in titles]
 
     def look(line: int, place: int) -> str:

@@ -130,7 +130,8 @@ def _row(key: Key, row: Row, table: Table) -> dict[str, Any]:
     about, entries = row.method, list(row.entries.values())
     title, kind = declared(key, row)
     device, speed = speed_of(entries)
-    values, intervals = _means(row, table.clips if table.is_whole(key) else sorted(row.entries))
+    meant = table.clips if table.is_whole(key) else sorted(row.entries)
+    values, intervals = _means(row, meant)
     return {
         "method": method,
         "variant": about.get("variant", ""),
@@ -146,6 +147,7 @@ def _row(key: Key, row: Row, table: Table) -> dict[str, Any]:
         "revision": revision,
         "clips": [_clip(name, row) for name in sorted({*row.entries, *row.failures})],
         "is_compared": table.is_whole(key),
+        "clips_meant": len(meant),
         "values": values,
         "ci95": intervals,
         "ranks": {},

@@ -90,8 +90,8 @@ def clips_of(board: dict[str, Any], row: dict[str, Any]) -> str:
     table = next(table for table in board["tables"] if [table[n] for n in ("dataset", "protocol", "size")] == place)
     scored = sum(clip["record"] is not None for clip in row["clips"])
     total = len({*table["clips"], *(clip["clip"] for clip in row["clips"])})
-    if row["is_compared"] and scored > len(table["clips"]):
-        return f"{len(table['clips'])} ({scored} scored)"
+    if scored > row["clips_meant"]:
+        return f"{row['clips_meant']} ({scored} scored)"
     return f"{scored}" if scored == total else f"{scored} of {total}"
 
 

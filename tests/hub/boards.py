@@ -90,6 +90,7 @@ def _row(folder: Path, number: int, name: str, protocol: Protocol) -> dict:
     return {
         "method": name, "variant": "audio_training=two-stage" if number == 1 else "", "title": title, "kind": kind,
         "source": "measured", "dataset": "drawn", "protocol": protocol.id, "device": "cpu", "clips": clips,
+        "clips_meant": len(clips),
         "values": values, "ci95": clips[0]["ci95"], "group_ranks": {}, "train_seconds": 60.0 * (number + 1),
         "speed": {"render_fps": 100.0 / (number + 1), "end_to_end_fps": 50.0, "first_frame_ms": 20},
         "size": SIDE, "preset": "quick", "train_peak_memory_mb": 900, "gaussians": 9000, "revision": "r1",

@@ -143,7 +143,14 @@ class Results:
             names = self.names(row)
             figures = (number(row, place) for place in columns.values())
             lines.append(
-                [*names[:2], self.beside(row), row.get("overall"), row["clips_meant"], *figures, *names[2:]]
+                [
+                    *names[:2],
+                    self.beside(row),
+                    row.get("overall"),
+                    row.get("clips_meant", len(row["clips"])),
+                    *figures,
+                    *names[2:],
+                ]
                 + [row.get(key) for key in MADE.values()]
             )
         table = pd.DataFrame(lines, columns=[*NAMES[:2], BESIDE, "Rank", "Clips", *columns, *NAMES[2:], *MADE])

@@ -28,7 +28,7 @@ def environment(device: str, seed: int) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "threads": os.cpu_count(),
         "device": device,
-        "precision": "fp32" if device == "cpu" else "mixed",  # networks in half floats, places and pictures not
+        "precision": "fp32",
         "seed": seed,
     }
 

@@ -9,6 +9,7 @@ of these very clips, and a difference is one "on these frames".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -180,6 +181,15 @@ def counted(clips: int) -> str:
 
 Side = Mapping[str, np.ndarray]
 """Of one method and figure: clip to per-frame series [n], or one entry."""
+
+
+def on_common_frames(series: Mapping[str, tuple[np.ndarray, int]]) -> tuple[dict[str, np.ndarray], int]:
+    """Series [n] of one clip, each with every how many frames it has a value (0: one number of the whole clip), cut
+    down to the frames that all of them have; and every how many those are."""
+    common = math.lcm(*(step for _, step in series.values())) if series else 0
+    thinned = {name: values[:: common // step] if common else values for name, (values, step) in series.items()}
+    length = min(map(len, thinned.values()), default=0)
+    return {name: values[:length] for name, values in thinned.items()}, common
 
 
 def compare(first: Side, second: Side, stride: int = 1, seed: int = 0, tested: int = 1) -> Comparison:

@@ -65,9 +65,12 @@ def _shared(rows: dict[Key, Row]) -> list[str]:
     Methods count, not rows, and most of them, so that neither a variant on one clip nor a few methods on many move the
     others out of the comparison."""
     methods = {key[0] for key in rows}
-    held: dict[tuple[str, ...], int] = {}
-    for clips in {tuple(sorted(row.entries)) for row in rows.values()}:
-        held[clips] = len({key[0] for key, row in rows.items() if set(clips) <= set(row.entries)})
+    sets = {frozenset(row.entries) for row in rows.values()}
+    while more := {one & other for one in sets for other in sets} - sets - {frozenset()}:
+        sets |= more
+    held = {
+        tuple(sorted(clips)): len({key[0] for key, row in rows.items() if clips <= set(row.entries)}) for clips in sets
+    }
     shared = [clips for clips, count in held.items() if 2 * count > len(methods)]
     if shared:
         return list(min(shared, key=lambda clips: (-len(clips), -held[clips], clips)))

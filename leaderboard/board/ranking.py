@@ -7,7 +7,6 @@ the paired difference over their blocks leaves out 0. All others tie. Figures of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -15,7 +14,17 @@ from itertools import combinations
 import numpy as np
 
 from leaderboard.metrics.metric import Figure
-from leaderboard.statistics import ALPHA, Interval, Scope, Side, compare, counted, least_clips, sign_flip_ps
+from leaderboard.statistics import (
+    ALPHA,
+    Interval,
+    Scope,
+    Side,
+    compare,
+    counted,
+    least_clips,
+    on_common_frames,
+    sign_flip_ps,
+)
 
 DRAWS = 1000
 FLIPS = 2000
@@ -43,18 +52,13 @@ class Column:
     def pair(self, first: str, second: str) -> tuple[Side, Side, int]:
         """Both methods' values on the frames that both have, so that who draws few frames thins nobody else's; and
         every how many frames that is."""
-        sides: tuple[dict[str, np.ndarray], dict[str, np.ndarray]] = ({}, {})
-        common = []
+        own, other, steps = {}, {}, []
         for clip in self.scores[first].keys() & self.scores[second].keys():
-            own = [self.steps.get(method, {}).get(clip, 1) for method in (first, second)]
-            common.append(math.lcm(*own))
-            thinned = [
-                self.scores[method][clip][:: common[-1] // step] if common[-1] else self.scores[method][clip]
-                for method, step in zip((first, second), own)
-            ]
-            for side, values in zip(sides, thinned):
-                side[clip] = values[: min(map(len, thinned))]
-        return *sides, min(filter(None, common), default=1)
+            series = {m: (self.scores[m][clip], self.steps.get(m, {}).get(clip, 1)) for m in (first, second)}
+            cut, step = on_common_frames(series)
+            own[clip], other[clip] = cut[first], cut[second]
+            steps.append(step)
+        return own, other, min(filter(None, steps), default=1)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from leaderboard.metrics import cells
 from leaderboard.records import read_record
-from leaderboard.statistics import Comparison, Side, compare_all
+from leaderboard.statistics import Comparison, Side, compare_all, on_common_frames
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,7 @@ def aligned(entries: Mapping[str, Entry], key: str) -> dict[str, np.ndarray]:
     found = {row: values for row, entry in entries.items() if (values := entry.values(key)) is not None}
     if other_frames(entries.values(), key) is not None:
         return {}
-    common = common_step(entries.values(), key)
-    thinned = {row: values[:: common // entries[row].step(key)] if common else values for row, values in found.items()}
-    length = min(map(len, thinned.values()), default=0)
-    return {row: values[:length] for row, values in thinned.items()}
+    return on_common_frames({row: (values, entries[row].step(key)) for row, values in found.items()})[0]
 
 
 def common_step(entries: Iterable[Entry], key: str) -> int:

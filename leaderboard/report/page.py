@@ -159,7 +159,7 @@ def ablations(board: dict[str, Any], rows: list[dict[str, Any]]) -> Figure:
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     for row in rows:
         place = _place(row)
-        if row["variant"] in AS_IT_IS or place not in usual or row is usual[place]:
+        if row["variant"] in AS_IT_IS or place not in usual:
             continue
         own, its = ({clip["clip"]: clip["values"][QUALITY] for clip in side["clips"]} for side in (row, usual[place]))
         common = [clip for clip, value in own.items() if value is not None and its.get(clip) is not None]

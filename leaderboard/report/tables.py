@@ -191,8 +191,11 @@ def _unseen(board: dict[str, Any]) -> str:
     blank = [key for key in README_CELLS if key not in used_cells(board["rows"], README_CELLS)]
     reasons: dict[str, list[str]] = {}
     for key in blank:
-        found = Counter(clip["reasons"].get(key) for row in board["rows"] for clip in row["clips"])
-        reasons.setdefault(str(found.most_common(1)[0][0]), []).append(key)
+        found = Counter(
+            clip["reasons"][key] for row in board["rows"] for clip in row["clips"] if key in clip["reasons"]
+        )
+        if found:
+            reasons.setdefault(found.most_common(1)[0][0], []).append(key)
     told = (f"{', '.join(board['metrics'][key]['title'] for key in keys)}: {why}" for why, keys in reasons.items())
     return "".join(f" No row has {line}." for line in told)
 
@@ -224,7 +227,7 @@ def markdown_of(board: dict[str, Any]) -> str:
         for table in board["tables"]:
             if (table["dataset"], table["size"] or 0) == (dataset, size):
                 parts += _rank_parts(board, table, rows)
-        parts += ["\n".join(lines)] if (lines := _costs(rows)) else []
+        parts += ["\n".join(lines)] if (lines := _costs(board, rows)) else []
         parts.append("\n".join(_clip_lines(board, rows)))
         parts += ["\n".join(reasons)] if (reasons := _reasons(rows)) else []
         parts += ["\n".join(lines)] if (lines := warning_lines(rows, name_of)) else []
@@ -268,16 +271,17 @@ COST_HEADS = (
 )  # fmt: skip
 
 
-def _costs(rows: list[dict[str, Any]]) -> list[str]:
+def _costs(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     """Time and memory of every row that draws."""
-    lines = ["| method | beside | " + " | ".join(COST_HEADS) + " |", "|" + "---|" * (len(COST_HEADS) + 2)]
+    lines = ["| method | beside the head | " + " | ".join(COST_HEADS) + " |", "|" + "---|" * (len(COST_HEADS) + 2)]
     for row in rows:
         if row["kind"] in DRAWN:
             speed = row["speed"]
+            beside = composite_of(board, row)
             told = [_speed(speed["render_fps"]), _whole(speed["render_ms_p95"]), _speed(speed["end_to_end_fps"])]
             told += [_whole(speed["first_frame_ms"]), _whole(speed["peak_memory_mb"]), _whole(row["train_seconds"])]
             told += [_whole(row["train_peak_memory_mb"]), _whole(row["gaussians"])]
-            lines.append("| " + " | ".join([name_of(row), row["protocol"], *told]) + " |")
+            lines.append("| " + " | ".join([name_of(row), beside, *told]) + " |")
     return ["What it costs:", "", *lines] if len(lines) > 2 else []
 
 

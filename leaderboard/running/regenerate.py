@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 Engine = Callable[[Callable[[Task], Outcome], Sequence[Task]], Iterable[Outcome]]
 """Maps a function over tasks, in whatever order and on however many machines; outcomes come as they finish.
 
-Tasks are independent of each other, and two that prepare one clip at once do each other no harm."""
+Tasks are independent of each other, and two that prepare one clip at once do each other no harm. The same model in its
+own words and in another's is one task after the other: they share its folder."""
 
 BOARD_DATASETS = ("presenters", "real-clips")
 

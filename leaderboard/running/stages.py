@@ -65,12 +65,13 @@ class Run:
 
     @property
     def stages(self) -> dict[str, dict[str, Any]]:
-        """What each finished stage wrote, the learner's included. Raises ConfigError where run.json is damaged."""
-        if self.task.speech is None:
-            return self._noted()
-        learnt = self.learner.stages
-        own = {name: found for name, found in self._noted().items() if name not in LEARNING}
-        return {name: learnt[name] for name in LEARNING if name in learnt} | own
+        """What each finished stage wrote; of another's words, until they are performed, what the learner's did. Raises
+        ConfigError where run.json is damaged."""
+        own = self._noted()
+        return own if self.task.speech is None or "perform" in own else self._learnt()
+
+    def _learnt(self) -> dict[str, dict[str, Any]]:
+        return {name: found for name, found in self.learner._noted().items() if name in LEARNING}
 
     def _noted(self) -> dict[str, dict[str, Any]]:
         path = self.folder / "run.json"
@@ -84,7 +85,12 @@ class Run:
             raise ConfigError(f"{path} is damaged; remove {self.folder} and run again") from None
 
     def note(self, stage: str, found: dict[str, Any]) -> None:
-        content = {"schema": RUN_SCHEMA, "task": self.task.declaration(), "stages": self._noted() | {stage: found}}
+        """Keep what a stage found out; what came after it before is of other files, and goes. A performance bears what
+        its model was made of."""
+        before = list(STAGES)[: list(STAGES).index(stage)]
+        known = self._noted() | self._learnt()
+        stages = {name: known[name] for name in before if name in known} | {stage: found}
+        content = {"schema": RUN_SCHEMA, "task": self.task.declaration(), "stages": stages}
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / "run.json") as temporary:
             temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

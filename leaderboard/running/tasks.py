@@ -102,8 +102,8 @@ class Task:
         that is not at hand."""
         self.find_clip().require()
         if self.method in REFERENCES:
-            if self.switches or self.steps:
-                raise ConfigError(f"{self.method} is the truth itself and takes neither switches nor steps")
+            if self.switches or self.steps or self.gaussians:
+                raise ConfigError(f"{self.method} is the truth itself and takes no switches, steps or Gaussians")
         elif self.method in discover():
             discover()[self.method].check(self.request())
         else:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 BATCH = 16
 WARM_UP = 3
-RECORD_FROM = 4
-"""Batches: fewer are drawn before a recording has paid for itself."""
+RECORD_FROM = WARM_UP + 1
+"""Batches: to record a graph the network runs as often, and a shorter drive is drawn by then."""
 _recording = threading.Lock()  # two at once in one process disturb each other
 Tensors = tuple[Tensor, ...]
 

@@ -147,6 +147,12 @@ def test_clips_that_no_two_share():
     assert _shared(rows) == ["of a"] and _shared({}) == []
 
 
+def test_clips_that_two_share_though_neither_has_them_alone():
+    blank = Entry({}, {}, "")
+    rows = {("a", "r", "d", "p"): Row({"x": blank, "y": blank}), ("b", "r", "d", "p"): Row({"y": blank, "z": blank})}
+    assert _shared(rows) == ["y"]
+
+
 def test_a_variant_stands_beside_its_method_over_the_clips_of_both():
     from leaderboard.report.page import ablations
 

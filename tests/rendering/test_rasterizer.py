@@ -158,12 +158,6 @@ def test_coverage_agrees_with_the_oracle(seed):
         # a pixel on the 1/255 or the 1e-4 limit may fall on either side
         assert (pixels - true_pixels).abs().sum() <= 1e-4 * true_pixels.sum() + 1
         assert (mass - true_mass).abs().max() <= 1e-3 * true_mass.max()
-
-
-@pytest.mark.parametrize("backend", ["numba", "reference"])
-def test_mass_is_that_of_coverage(backend):
-    weight = torch.rand(50, 70, generator=torch.Generator().manual_seed(0))
-    got = draw(random_scene(200, 16), 70, 50, backend).rendering
     torch.testing.assert_close(got.mass(weight), got.coverage(weight)[1])
 
 

@@ -89,7 +89,8 @@ def check_clip(whole: Run, record: Path | None) -> None:
         told, what, remedy = read_record(record)[0]["clip"].get("sha256"), record, "give the new one an id of its own"
     else:
         told = whole.stages.get("prepare", {}).get("clip_sha256")
-        what, remedy = whole.folder, f"remove {whole.folder.parent / (whole.task.clip + '*')}"
+        kept = whole if (whole.folder / "run.json").is_file() else whole.learner
+        what, remedy = kept.folder, "remove that folder"
     if told not in (None, digest):
         raise ConfigError(
             f"{clip.path} is another clip (sha256 {digest[:12]}...) than {what} was made of ({told[:12]}...); "

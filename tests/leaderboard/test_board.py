@@ -64,7 +64,7 @@ def test_the_better_one_ranks_first_and_is_paired_on_the_same_frames(land, tmp_p
     assert pair["first"]["method"] == "pgstalker" and pair["second"]["method"] == "other"
     assert pair["difference"] == pytest.approx(own["values"]["psnr"] - other["values"]["psnr"], abs=0.05)
     assert 0 < pair["ci95"][0] < pair["difference"] < pair["ci95"][1]
-    assert pair["verdict"] == "not testable: 2 clips, 6 are the least; different on these frames"
+    assert pair["verdict"] == "not testable: 2 clips, 7 are the least for 2 figures; different on these frames"
     assert pair["p_holm"] is None and own["overall_ci95"] is None
     assert board["tables"] == [PLACE | {"clips": ["anna", "bert"], "scope": "frames", "ranked": 2}]
     speed = "one number per clip, and 2 clips; 6 are the least to compare by"

@@ -503,7 +503,7 @@ def test_a_cell_that_cannot_be_is_refused_before_anything_is_begun(toons, tmp_pa
     for task, complaint in (
         (Task("nobody", toons, "anna"), "unknown method 'nobody'; use one of: .*truth-late"),
         (Task("still-frame", toons, "zoe"), "has no clip 'zoe'; there are: anna, bert"),
-        (Task("truth-late", toons, "anna", steps=3), "takes neither switches nor steps"),
+        (Task("truth-late", toons, "anna", steps=3), "takes no switches, steps or Gaussians"),
         (Task("pgstalker", toons, "anna", switches={"fusion": "magic"}), "fusion=magic is unknown to pgstalker"),
         (Task("pgstalker", "obama", "obama"), "clip 'obama' is not at "),
     ):

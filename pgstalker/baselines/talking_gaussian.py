@@ -70,8 +70,8 @@ METHOD = Method(
         "one fits, and hangs where nobody blinks hard",
         "the mouth is a class of its own; the repository's exclusive or of face and teeth puts teeth into the face's "
         "alpha loss",
-        "green Gaussians are dropped in both branches; the repository's clean-up of the mouth divides raw softplus "
-        "scales by ten, which makes them larger",
+        "Gaussians that are green from where a step looks are dropped in both branches; the repository's clean-up of "
+        "the mouth divides raw softplus scales by ten, which makes them larger",
         "largest Gaussian and rates of position have a fixed extent (20 cm), not one that follows from how much the "
         "speaker moves",
         "the opacities' small rate of the last stage is used; the repository overwrites it when it restores the "

@@ -77,6 +77,7 @@ class TalkingGaussianLearner(Splatting):
         self.choice = FrameChoice(session)
         self.rectangles = lip_rectangles(session.data.landmarks, model.size)
         self.green = torch.tensor(GREEN, device=self.device)
+        self.frame = 0
 
     @property
     def place(self) -> tuple[str, float]:
@@ -110,15 +111,15 @@ class TalkingGaussianLearner(Splatting):
         return (branch, since) if since >= 0 else None
 
     def unwanted(self, name: str) -> Tensor:
-        """What is too large, and what took on the colour behind it."""
-        red, green, blue = self.model.clouds[name].colors.unbind(1)
+        """What is too large, and what took on the colour behind it, as this step's frame sees it."""
+        red, green, blue = self.model.clouds[name].colors_from(view_from(self.poses[self.frame])).unbind(1)
         return super().unwanted(name) | ((red < 30 / 255) & (blue < 30 / 255) & (green > 225 / 255))
 
     # ---- the three stages
 
     def attempt(self, generator: torch.Generator) -> Attempt:
         branch, share = self.place
-        frame = self.choice.at(branch, share, self.step_number)
+        frame = self.frame = self.choice.at(branch, share, self.step_number)
         if branch == "fuse":
             return self._fuse(frame, share, generator)
         self.density.threshold = THRESHOLD[branch]

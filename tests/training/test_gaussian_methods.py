@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pgstalker.method import method
+from pgstalker.models.head import view_from
 from pgstalker.rendering import rasterize
 from pgstalker.subject import Subject
 from pgstalker.training import gaussian_talker, talking_gaussian
@@ -181,6 +182,12 @@ def test_green_gaussians_are_dropped_and_scales_do_not_grow(session):
         cloud.colors[:3] = torch.tensor([0.0, 1.0, 0.0])
     largest, count = float(cloud.scales.detach().max()), len(cloud)
     assert made.unwanted("face")[:3].all()
+    with torch.no_grad():
+        view = view_from(made.poses[made.frame])
+        cloud.colors[3:5] = made.green / 2
+        cloud.shading[3] = (made.green - 0.4) * view[:, None] / view.square().sum()  # green from this side
+        cloud.shading[4] = -cloud.shading[3]
+    assert made.unwanted("face")[3] and not made.unwanted("face")[4]
     made._densify("face", torch.Generator().manual_seed(0))
     assert len(cloud) <= count - 3 + int(made.density.grow * count)
     assert not made.unwanted("face").any() and float(cloud.scales.detach().max()) <= largest

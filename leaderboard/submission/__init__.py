@@ -5,6 +5,7 @@ python -m leaderboard truth presenters/mira --out mira     # the held-out frames
 # train on the clip's other frames, render mira/mine.mkv in step with mira/truth.mkv, losslessly
 python -m leaderboard score --pred mira/mine.mkv --gt mira/truth.mkv --audio mira/sound.wav \\
   --out mine.json --clip presenters/mira --method mine --composite full_frame
+python -m leaderboard submit example.zip --example && unzip example.zip method.json   # edit it: its id is "mine"
 python -m leaderboard submit mine.zip --records mine.json --predictions mira/mine.mkv \\
   --description method.json --by "A. Name"                 # packed, and checked rule by rule
 python -m leaderboard submit mine.zip --dry-run            # where it would stand

@@ -65,16 +65,19 @@ def _shared(rows: dict[Key, Row]) -> list[str]:
     Methods count, not rows, and most of them, so that neither a variant on one clip nor a few methods on many move the
     others out of the comparison."""
     methods = {key[0] for key in rows}
-    sets = {frozenset(row.entries) for row in rows.values()}
+    sets: set[frozenset[str]] = {frozenset(row.entries) for row in rows.values()}
     while more := {one & other for one in sets for other in sets} - sets - {frozenset()}:
         sets |= more
-    held = {
-        tuple(sorted(clips)): len({key[0] for key, row in rows.items() if clips <= set(row.entries)}) for clips in sets
-    }
-    shared = [clips for clips, count in held.items() if 2 * count > len(methods)]
+    held: dict[tuple[str, ...], int] = {}
+    for clips in sets:
+        held[tuple(sorted(clips))] = len({key[0] for key, row in rows.items() if clips <= set(row.entries)})
+    shared = {clips: count for clips, count in held.items() if 2 * count > len(methods)}
+    best: tuple[str, ...] = ()
     if shared:
-        return list(min(shared, key=lambda clips: (-len(clips), -held[clips], clips)))
-    return list(min(held, key=lambda clips: (-held[clips], -len(clips), clips), default=()))
+        best = min(shared, key=lambda clips: (-len(clips), -held[clips], clips))
+    elif held:
+        best = min(held, key=lambda clips: (-held[clips], -len(clips), clips))
+    return list(best)
 
 
 def rank_table(table: Table) -> Ranking:

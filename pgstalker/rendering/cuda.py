@@ -136,10 +136,8 @@ def _alone(meta: dict, frame: int) -> dict:
 
     The intersections lie frame after frame, and each names its Gaussian by frame * N + number."""
     offsets, ids = meta["isect_offsets"], meta["flatten_ids"]
-    if len(offsets) == 1:  # it was, and to learn where it begins the host would wait
-        starts = [0, len(ids)]
-    else:
-        starts = [*offsets[:, 0, 0, 0].tolist(), len(ids)]
+    # Of one frame the start is known: to ask for it the host would wait.
+    starts = [*([0] if len(offsets) == 1 else offsets[:, 0, 0, 0].tolist()), len(ids)]
     own = {name: meta[name][frame] for name in ("means2d", "conics", "opacities")}
     count = own["means2d"].shape[1]
     return {

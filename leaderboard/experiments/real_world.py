@@ -1,7 +1,8 @@
-"""Clips as people have them: every one that is at hand, and the same made worse on purpose.
+"""Clips as people have them: every one that is at hand, and those of the board made worse on purpose too.
 
 Each is prepared, learnt and judged against its own held-out part; one that is refused stands in the table with the
-reason, since a refusal with a remedy is an answer too.
+reason, since a refusal with a remedy is an answer too. Clips of a folder:PATH are bad enough as they are, unless
+conditions are named.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ def run(context: Context) -> Finding:
     import plotly.graph_objects as go
 
     settings = context.settings
-    kinds, clips = settings.values or (CLEAR, *KINDS), settings.places_of_clips()
-    if unknown := [kind for kind in kinds if kind not in (CLEAR, *KINDS)]:
+    clips = settings.places_of_clips()
+    if unknown := [kind for kind in settings.values if kind not in (CLEAR, *KINDS)]:
         raise ConfigError(f"degradation '{unknown[0]}' is unknown; use some of: {CLEAR}, {', '.join(KINDS)}")
     folder = context.places.work / "degraded"
     variants, refused = [], []
     for dataset, clip in clips:
+        kinds = settings.values or ((CLEAR,) if dataset.startswith("folder:") else (CLEAR, *KINDS))
         there, broken = _worse(folder, dataset, clip, tuple(kind for kind in kinds if kind != CLEAR), settings.seed)
         refused += [{"clip": clip, "condition": kind, "clips": 0, "failed": why} for kind, why in broken.items()]
         if CLEAR in kinds:
@@ -43,8 +45,10 @@ def run(context: Context) -> Finding:
     rows = measured(context, variants, baseline=None)
     rows = [row | _seen(context, variant) for row, variant in zip(rows, variants)] + refused
     figure = go.Figure()
-    for kind in kinds:
+    for kind in (CLEAR, *KINDS):
         shown = [row for row in rows if row["condition"] == kind and row.get("psnr") is not None]
+        if not shown:
+            continue
         figure.add_bar(name=kind, x=[row["clip"] for row in shown], y=[round(row["psnr"], 4) for row in shown])
     figure.update_layout(title="Clips as filmed, and made worse", yaxis_title=title_of("psnr"), barmode="group")
     note = (

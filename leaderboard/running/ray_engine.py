@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from leaderboard.places import ROOT
@@ -74,10 +76,17 @@ class RayEngine:
 
     def _map(self, ray: Any, work: Callable[[Task], Outcome], tasks: Sequence[Task]) -> Iterator[Outcome]:
         remote = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=RETRIES)(work_on)
-        running = {remote.remote(work, task): task for task in tasks}
+        waiting: dict[Path, deque[Task]] = {}
+        for task in tasks:
+            waiting.setdefault(task.model, deque()).append(task)
+        first = [left.popleft() for left in waiting.values()]
+        running = {remote.remote(work, task): task for task in first}
         while running:
             (done, *_), _ = ray.wait(list(running), num_returns=1)
             task = running.pop(done)
+            if left := waiting[task.model]:
+                following = left.popleft()
+                running[remote.remote(work, following)] = following
             try:
                 yield ray.get(done)
             except ray.exceptions.RayError as error:

@@ -33,7 +33,7 @@ class Reference:
 
 def _encoded(truth: Truth, scratch: Path) -> Iterator[np.ndarray]:
     path = scratch / "truth-h264.mp4"
-    with VideoWriter(path, truth.side, truth.side, fps=truth.fps, crf=H264_Q8_CRF) as writer:
+    with VideoWriter(path, truth.side, truth.side, crf=H264_Q8_CRF) as writer:
         for frame in truth.frames():
             writer.write(frame)
     return read_frames(path)

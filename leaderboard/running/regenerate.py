@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from leaderboard.datasets import clips_of
 from leaderboard.progress import duration
-from leaderboard.running.references import REFERENCES
+from leaderboard.running.references import OTHER_SPEECH, REFERENCES
 from leaderboard.running.runner import Outcome, run
 from leaderboard.running.tasks import Places, Task
 from pgstalker.errors import ConfigError
@@ -20,10 +20,14 @@ log = logging.getLogger(__name__)
 Engine = Callable[[Callable[[Task], Outcome], Sequence[Task]], Iterable[Outcome]]
 """Maps a function over tasks, in whatever order and on however many machines; outcomes come as they finish.
 
-Tasks are independent of each other, and two that prepare one clip at once do each other no harm. The same model in its
-own words and in another's is one task after the other: they share its folder."""
+Two that prepare one clip at once do each other no harm; those of one Task.model come one after another."""
 
 BOARD_DATASETS = ("presenters", "real-clips")
+OTHER_PROTOCOLS = (("presenters", "mira"), ("real-clips", "newsreader_20s"))
+"""The clips on which methods, as they are first of their variants, are judged through H.264 and in another's words too:
+enough to see what a protocol changes."""
+KNOW_THE_ANSWER = ("reference", "oracle")
+"""The kinds that cannot speak another's words."""
 
 
 def one_by_one(work: Callable[[Task], Outcome], tasks: Sequence[Task]) -> Iterator[Outcome]:
@@ -33,7 +37,8 @@ def one_by_one(work: Callable[[Task], Outcome], tasks: Sequence[Task]) -> Iterat
 
 @dataclass(frozen=True)
 class Wish:
-    """What the board is to hold; empty takes everything there is. switches: None takes the board's variants."""
+    """What the board is to hold; empty takes everything there is. switches: None takes the board's variants, judged by
+    the other protocols too."""
 
     datasets: tuple[str, ...] = BOARD_DATASETS
     methods: tuple[str, ...] = ()
@@ -62,8 +67,9 @@ def plan(wish: Wish) -> tuple[list[Task], list[str]]:
         raise ConfigError(f"unknown preset '{wish.preset}'; use one of: {', '.join(PRESETS)}")
     tasks: list[Task] = []
     places, absent = _clips(wish)
+    first: dict[str, dict[str, str]] = {}
     for name, switches in _rows(wish):
-        tasks += [
+        row = [
             Task(
                 method=name,
                 dataset=dataset,
@@ -77,7 +83,20 @@ def plan(wish: Wish) -> tuple[list[Task], list[str]]:
             )
             for dataset, clip in places
         ]
+        is_first = first.setdefault(name, switches) == switches and wish.switches is None
+        tasks += row + (_by_other_protocols(row) if is_first else [])
     return tasks, absent
+
+
+def _by_other_protocols(row: list[Task]) -> list[Task]:
+    judged = [task for task in row if (task.dataset, task.clip) in OTHER_PROTOCOLS]
+    encoded = [replace(task, codec="h264_q8") for task in judged]
+    able = [task for task in judged if _kind(task.method) not in KNOW_THE_ANSWER]
+    return encoded + [replace(task, speech=OTHER_SPEECH) for task in able]
+
+
+def _kind(name: str) -> str:
+    return "reference" if name in REFERENCES else discover()[name].kind
 
 
 ORDER = {"reference": 0, "floor": 1, "oracle": 2, "gaussians": 3, "nerf": 4, "external": 5}
@@ -89,9 +108,8 @@ def _rows(wish: Wish) -> list[tuple[str, dict[str, str]]]:
     if unknown:
         raise ConfigError(f"unknown method '{unknown[0]}'; use some of: {', '.join([*known, *REFERENCES])}")
     wanted = wish.methods or (*REFERENCES, *known)
-    kinds = {name: known[name].kind if name in known else "reference" for name in wanted}
     rows: list[tuple[str, dict[str, str]]] = []
-    for name in sorted(wanted, key=lambda name: (ORDER[kinds[name]], name != "pgstalker", name)):
+    for name in sorted(wanted, key=lambda name: (ORDER[_kind(name)], name != "pgstalker", name)):
         if name in REFERENCES:
             rows.append((name, {}))
         elif wish.switches is None:

@@ -53,7 +53,7 @@ class Run:
     @property
     def learner(self) -> Run:
         """The run that prepares and trains: this one, or its clip's own where another's speech drives it."""
-        return self if self.task.speech is None else replace(self, task=replace(self.task, speech=None))
+        return replace(self, task=self.task.own_words)
 
     @property
     def model(self) -> Path:

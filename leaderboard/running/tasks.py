@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,15 @@ class Task:
     def place(self) -> Path:
         """method/revision/dataset/clip: where its files lie, in the work folder and among the results."""
         return Path(self.method, self.revision, self.dataset_id, self.performance)
+
+    @property
+    def model(self) -> Path:
+        """The place of what it learns, which it shares with the tasks that judge the same by another protocol."""
+        return self.own_words.place
+
+    @property
+    def own_words(self) -> Task:
+        return self if self.speech is None else replace(self, speech=None)
 
     @property
     def dataset_id(self) -> str:

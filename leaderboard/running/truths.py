@@ -41,11 +41,6 @@ class Truth:
     def frames_count(self) -> int:
         return -(-self.count // self.stride)
 
-    @property
-    def fps(self) -> float:
-        """At which the frames that are left pass in their own time, for players."""
-        return FPS / self.stride
-
     def frames(self, late: int = 0) -> Iterator[np.ndarray]:
         """uint8 [side, side, 3], each `late` frames before its time. Raises MediaError where the clip ends early."""
         found = 0

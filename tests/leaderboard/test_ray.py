@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,33 @@ def test_two_machines_make_the_board_of_one(toons, cluster, tmp_path):
         boards.append(untimed(places.results))
     assert [row["values"] for row in boards[0]] == [row["values"] for row in boards[1]]
     assert [row["method"] for row in boards[0]] == ["still-frame", "truth-late"]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Notes when a task began and ended."""
+
+    folder: Path
+
+    def __call__(self, task: Task) -> Outcome:
+        import time
+
+        began = time.monotonic()
+        time.sleep(0.3)
+        name = f"{task.clip}-{task.codec}-{task.speech}"
+        (self.folder / name).write_text(f"{began} {time.monotonic()}")
+        return Outcome(task, self.folder / name)
+
+
+@pytest.mark.slow
+def test_tasks_of_one_model_come_one_after_another(toons, cluster, tmp_path):
+    own = [Task("still-frame", toons, clip) for clip in ("anna", "bert")]
+    tasks = own + [replace(t, codec="h264_q8") for t in own] + [replace(t, speech=Path("x.wav")) for t in own]
+    done = list(RayEngine()(Watched(tmp_path), tasks))
+    assert len(done) == 6
+    for clip in ("anna", "bert"):
+        times = sorted(tuple(map(float, path.read_text().split())) for path in tmp_path.glob(f"{clip}-*"))
+        assert len(times) == 3 and all(before[1] <= after[0] for before, after in pairwise(times))
 
 
 def where(task: Task, folder: Path) -> Outcome:

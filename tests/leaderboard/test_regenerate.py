@@ -442,6 +442,28 @@ def test_the_report_is_the_same_each_time_and_knows_when_it_is_stale(copied, tmp
     assert stale(copied.results, readme)[0] == "board.json is stale"
 
 
+def test_one_clip_of_each_dataset_is_judged_by_the_other_protocols_too():
+    """Where the clips are: mira is part of the repository."""
+    methods = ("pgstalker", "still-frame", "oracle-frame", "truth-late")
+    tasks, _ = plan(Wish(methods=methods, datasets=("presenters",), clips=("mira", "olu")))
+    more = [task for task in tasks if task.codec != "lossless" or task.speech is not None]
+    assert {task.clip for task in more} == {"mira"}
+    told = [(task.method, task.variant, "another's" if task.speech else task.codec) for task in more]
+    assert told == [
+        ("truth-late", "", "h264_q8"),
+        ("still-frame", "", "h264_q8"),
+        ("still-frame", "", "another's"),
+        ("oracle-frame", "", "h264_q8"),
+        ("pgstalker", "torso=gt", "h264_q8"),
+        ("pgstalker", "torso=gt", "another's"),
+    ]
+    assert len({task.model for task in tasks if task.method == "pgstalker" and task.clip == "mira"}) == 3, "variants"
+    for task in more:
+        task.check()
+    own = plan(Wish(methods=methods, clips=("mira",), switches={}))[0]
+    assert all(task.codec == "lossless" and task.speech is None for task in own), "these rows only"
+
+
 def test_the_plan_names_what_it_does_not_know(toons):
     with pytest.raises(ConfigError, match="unknown method 'nobody'"):
         plan(Wish(methods=("nobody",)))

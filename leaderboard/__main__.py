@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from leaderboard.commands import Datasets, Regenerate, Report, Rescore, Run, Verify
 from leaderboard.workbench import Compare, Experiment, Explain, Submit, Truth
-from pgstalker.command_line import run
+from pgstalker.command_line import check_output, run
 from pgstalker.errors import ConfigError
 
 
@@ -57,6 +57,7 @@ class Score:
         from leaderboard.protocol import Protocol
         from leaderboard.scoring import ScoreRequest, score
 
+        check_output(self.out, ".json")
         setting = self.setting or ("cross" if self.gt is None else "self")
         request = ScoreRequest(
             prediction=self.pred,

@@ -146,7 +146,7 @@ class Regenerate:
         if self.experiments:
             self._conduct(places, engine)
         print(write_board(self.results))
-        if self.report and self.results == RESULTS:
+        if self.report and _readme_of(self.results):
             _write_report(self.results)
         failed = [outcome for outcome in outcomes if outcome.record is None]
         if failed:
@@ -232,7 +232,7 @@ class Report:
         if self.check:
             from leaderboard.report import stale
 
-            if lines := stale(self.results):
+            if lines := stale(self.results, _readme_of(self.results)):
                 raise Unfinished(f"{'; '.join(lines)}; run: python -m leaderboard report")
             print("README and tables are what the records give")
             return
@@ -294,5 +294,12 @@ def _tell(verdicts: Iterator[Verdict]) -> list[Verdict]:
 def _write_report(results: Path, html: Path | None = None) -> None:
     from leaderboard.report import write
 
-    for path in write(results, html):
+    for path in write(results, html, _readme_of(results)):
         print(path)
+
+
+def _readme_of(results: Path) -> Path | None:
+    """README, where these are the results that it shows."""
+    from leaderboard.report import README
+
+    return README if results.resolve() == RESULTS.resolve() else None

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import tyro
 
 from leaderboard.places import RESULTS, WORK
+from pgstalker.command_line import check_output
 from pgstalker.errors import ConfigError
 
 
@@ -112,6 +113,8 @@ class Truth:
         dataset, _, clip = self.clip.rpartition("/")
         if not dataset or not clip:
             raise ConfigError(f"{self.clip} is not DATASET/CLIP; give presenters/mira, for instance")
+        if self.out.exists() and not self.out.is_dir():
+            raise ConfigError(f"{self.out} is a file; name a folder that is to be made")
         with Line(f"truth of {self.clip}") as line:
             found = hand_out(dataset, clip, self.size, self.out, Places(self.work, self.results), line.show)
         first, last = found.frames
@@ -147,6 +150,7 @@ class Explain:
         from leaderboard.inspection.explain import explain, lines
         from leaderboard.inspection.shelf import Shelf
 
+        check_output(self.sheet, ".png")
         evidence = Shelf(self.results, self.work, self.gt).find(self.result, self.clip)
         sheet = self.sheet or Path(f"explain-{Path(evidence.prediction).stem}.png")
         print("\n".join(lines(explain(evidence, sheet))))
@@ -176,10 +180,11 @@ class Compare:
         from leaderboard.inspection import comparing
         from leaderboard.inspection.shelf import Shelf
 
+        check_output(self.video, ".mp4")
         shelf = Shelf(self.results, self.work, self.gt, self.audio)
         both = (self.a, self.b)
         if any(Path(what).is_file() for what in both):
-            found = [shelf.find(what, self.clip) for what in both]
+            found = [shelf.find(what, self.clip, frames=self.video is not None) for what in both]
             groups = {"": [comparing.Pair("", *comparing.entries_of(*found))]}
             names = (found[0].name, found[1].name)
         else:

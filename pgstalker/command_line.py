@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from pgstalker.errors import ConfigError, PgsError
@@ -29,6 +30,11 @@ def run(commands: Any, program: str, about: str | None, arguments: list[str] | N
     except PgsError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)  # a folder where a file goes, a full disk
+        return ConfigError.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -42,6 +48,15 @@ def _is_unread() -> bool:
     except BrokenPipeError:
         return True
     return False
+
+
+def check_output(path: Path | None, suffix: str) -> None:
+    """Before work that ends in a file there. Raises ConfigError where it would not become one with that suffix."""
+    if path is None:
+        return
+    if path.suffix.lower() != suffix or path.is_dir():
+        raise ConfigError(f"{path} cannot be written; give a file's name that ends in {suffix}")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def pairs(switches: tuple[str, ...]) -> dict[str, str]:

@@ -127,10 +127,11 @@ def _outcome(first: Key, second: Key, line: Paired) -> dict[str, Any]:
 
 def _row(key: Key, row: Row, table: Table) -> dict[str, Any]:
     method, revision, dataset, protocol = key
-    about, entries = row.method, list(row.entries.values())
+    about = row.method
     title, kind = declared(key, row)
-    device, speed = speed_of(entries)
     meant = table.clips if table.is_whole(key) else sorted(row.entries)
+    entries = [row.entries[clip] for clip in meant]
+    device, speed = speed_of(entries)
     values, intervals = _means(row, meant)
     return {
         "method": method,

@@ -54,9 +54,34 @@ def tables_of(rows: dict[Key, Row]) -> dict[Place, Table]:
             lacking = sorted(set(table.clips) - set(table.rows[key].entries))
             if lacking:
                 table.unranked[key] = f"it lacks {', '.join(lacking)}, so that its means do not compare"
+        _set_apart(table)
         if len(table.ranked) == 1:
             table.unranked[table.ranked.pop()] = f"nobody else has {', '.join(table.clips)}"
     return dict(sorted(found.items()))
+
+
+def _set_apart(table: Table) -> None:
+    """A submitted row that lacks a figure of the others, or was judged otherwise, ranks nowhere: it must not take that
+    figure from everybody's ranks."""
+    submitted = [key for key in table.ranked if table.rows[key].source == "submitted"]
+    others = [table.rows[key] for key in table.ranked if key not in submitted]
+    for key in submitted if others else ():
+        if (why := _apart(table.rows[key], others, table.clips)) is not None:
+            table.ranked.remove(key)
+            table.unranked[key] = why
+
+
+def _apart(row: Row, others: list[Row], clips: list[str]) -> str | None:
+    for figure in ranking_figures():
+        for clip in clips:
+            own, theirs = row.entries[clip], [other.entries[clip] for other in others]
+            if any(entry.values(figure) is None for entry in theirs) or unlike(theirs, figure) is not None:
+                break  # it ranks nobody anyway
+            if own.values(figure) is None:
+                return f"it has no {figure} of {clip}, as every row made here has"
+            if (why := unlike([own, *theirs], figure)) is not None:
+                return f"{figure} of {clip}: {why}"
+    return None
 
 
 def _shared(rows: dict[Key, Row]) -> list[str]:

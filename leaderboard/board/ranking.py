@@ -31,9 +31,10 @@ FLIPS = 2000
 
 RANKS_MEAN = (
     "In each figure, a method's rank is one more than the number of methods that are better than it; the column `rank` "
-    "is the mean over the groups of figures (fidelity, lips; sync and speed where every row has them). Better means: a "
-    "sign-flip test over clips says so at the 5 % level, each pair by itself. With fewer than "
-    f"{least_clips()} clips it means only: on these very frames the 95 % interval of the paired difference (block "
+    "is the mean over the groups of figures (fidelity, lips, sync, speed) that every ranked row has; what gives one "
+    f"number for each clip, as speed does, enters from {least_clips()} clips on. Better means: a sign-flip test over "
+    "clips says so at the 5 % level, each pair by itself. With fewer clips than that it means only: on these very "
+    "frames the 95 % interval of the paired difference (block "
     "bootstrap over the frames of these clips) leaves out 0, which says nothing of other clips. All else ties, so that "
     "a slightly worse mean can share the best rank while a better one does not."
 )

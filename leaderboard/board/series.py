@@ -74,6 +74,12 @@ def other_frames(entries: Iterable[Entry], key: str) -> str | None:
     return "its rows were judged on different frames" if len(strides) > 1 else None
 
 
+def measured_by(cell: Mapping[str, Any]) -> str:
+    """The implementation of a figure, and the weights that it had, where it has any."""
+    weights = cell.get("weights_sha256")
+    return cell["impl"] if weights is None else f"{cell['impl']}, weights {weights[:12]}"
+
+
 def unlike(entries: Iterable[Entry], key: str) -> str | None:
     """Why the values of one cell of one clip do not compare, or None where they do."""
     used = [entry for entry in entries if entry.values(key) is not None]
@@ -83,8 +89,8 @@ def unlike(entries: Iterable[Entry], key: str) -> str | None:
         truths.setdefault(entry.stride, set()).add(truth["frame_md5"] if truth else "")
     if any(len(digests) > 1 for digests in truths.values()):
         return "its rows were compared with different truths"
-    if len({entry.record["metrics"][key]["impl"] for entry in used}) > 1:
-        return "its rows were measured by different implementations"
+    if len({measured_by(entry.record["metrics"][key]) for entry in used}) > 1:
+        return "its rows were measured by different implementations, or with different weights"
     return other_frames(used, key)
 
 

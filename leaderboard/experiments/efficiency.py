@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from leaderboard.experiments.experiment import Context, Experiment, Finding, Variant, measured, title_of
+from leaderboard.running.regenerate import variants
 from leaderboard.running.tasks import Task
 from pgstalker.errors import ConfigError
 from pgstalker.method import discover
@@ -22,7 +23,10 @@ def run(context: Context) -> Finding:
         raise ConfigError(f"a share of {unfit[0]:g} is not possible; give more than 0")
     methods = settings.methods or tuple(name for name, one in discover().items() if one.kind in KINDS)
     variants = [
-        Variant({"method": name, "share": share}, [_shortened(settings.task(name, *clip), share) for clip in clips])
+        Variant(
+            {"method": name, "share": share},
+            [_shortened(settings.task(name, *clip, switches=_compared(name)), share) for clip in clips],
+        )
         for name in methods
         for share in shares
     ]
@@ -41,6 +45,11 @@ def run(context: Context) -> Finding:
         "the method, which take equal time on two cores; the seconds are those that they took here"
     )
     return Finding(rows, figure, (f"clips: {', '.join(clip for _, clip in clips)}", note))
+
+
+def _compared(name: str) -> dict[str, str]:
+    """The switches with which the board compares a method: over the true torso, as others are drawn."""
+    return variants(discover()[name])[0] if name in discover() else {}
 
 
 def _shortened(task: Task, share: float) -> Task:

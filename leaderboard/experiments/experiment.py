@@ -207,12 +207,13 @@ def measured(context: Context, variants: Sequence[Variant], baseline: int | None
 
 
 def _figures(entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """Means over all of the clips: a figure that one of them lacks is left out."""
     row: dict[str, Any] = {}
     for key in FIGURES:
         series = [values for entry in entries.values() if (values := entry.values(key)) is not None]
-        if not series:
+        if not series or len(series) < len(entries):
             continue
-        steps = filter(None, (entry.step(key) for entry in entries.values() if entry.values(key) is not None))
+        steps = filter(None, (entry.step(key) for entry in entries.values()))
         row[key], ci95 = clips_interval(series, min(steps, default=1))
         if ci95 is not None and key in GAINS:
             row[f"{key}_low"], row[f"{key}_high"] = ci95

@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.board.series import Entry, Paired, paired, read_entry
+from leaderboard.board.series import Entry, Paired, measured_by, paired, read_entry
 from leaderboard.inspection.shelf import Evidence, Shelf, is_lossy
 from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import cells
@@ -72,8 +72,9 @@ def _check_alike(pair: Pair) -> None:
     if pair.a.stride == pair.b.stride and truths[0] != truths[1]:
         raise ConfigError(f"{pair.clip}: the two were scored against different truths; score them against one")
     for key in first["metrics"].keys() & second["metrics"].keys():
-        ways = [record["metrics"][key]["impl"] for record in (first, second)]
-        if ways[0] != ways[1]:
+        both = [record["metrics"][key] for record in (first, second)]
+        ways = [measured_by(cell) for cell in both]
+        if ways[0] != ways[1] and all(cell["status"] == "ok" for cell in both):
             raise ConfigError(f"{pair.clip}: {key} was computed by {ways[0]} and by {ways[1]}; score them anew")
     counts = [entry.record["counts"]["n_used"] for entry in (pair.a, pair.b)]
     if pair.a.stride == pair.b.stride and counts[0] != counts[1]:

@@ -49,11 +49,11 @@ class Shelf:
     truth: Path | None = None
     audio: Path | None = None
 
-    def find(self, what: str, clip: str | None = None) -> Evidence:
-        """Raises ConfigError where there is no such result, or its frames are not at hand."""
+    def find(self, what: str, clip: str | None = None, frames: bool = True) -> Evidence:
+        """Raises ConfigError where there is no such result, or its frames are not at hand though they are asked for."""
         path = Path(what)
         if path.suffix == ".json":
-            return self.of_record(path)
+            return self.of_record(path, frames)
         if path.is_file():
             return Evidence(path.stem, path, self.truth, self.audio)
         if path.is_absolute() or path.suffix.lower() in VIDEOS:
@@ -66,7 +66,7 @@ class Shelf:
             raise ConfigError(
                 f"'{what}' has {len(records)} records ({there_are}); name one: METHOD/REVISION and --clip"
             )
-        return self.of_record(records[0])
+        return self.of_record(records[0], frames)
 
     def records(self, method: str, clip: str | None = None) -> list[Path]:
         """Records of METHOD or METHOD/REVISION, on one clip or on all. Raises ConfigError where there is none."""
@@ -80,9 +80,17 @@ class Shelf:
             raise ConfigError(f"'{method}' is no file and has no record{where} in {self.results}")
         return found
 
-    def of_record(self, path: Path) -> Evidence:
-        """The record's own frames: checked against the sha256 that it bears."""
+    def of_record(self, path: Path, frames: bool = True) -> Evidence:
+        """The record's own frames: checked against the sha256 that it bears; only what it says where they are not
+        asked for."""
         record, series = read_record(path)
+        name = f"{record['method'].get('id', path.stem)} [{record['method'].get('revision', '')}]"
+        if not frames:
+            return Evidence(name, path, record=record, series=series)
+        if not path.resolve().is_relative_to(self.results.resolve()):
+            raise ConfigError(
+                f"{path} is not of the board, and its frames are nowhere; give the video itself, with --gt"
+            )
         place = Path(record["method"]["id"], record["method"].get("revision", ""), *_clip_of(record))
         run = self.work / "runs" / place
         prediction = run / "prediction.mkv"
@@ -104,7 +112,6 @@ class Shelf:
                 )
         truth = self.work / "truths" / record["inputs"]["truth"]["file"] if record["inputs"]["truth"] else None
         sound = run / record["inputs"]["audio"]["file"] if record["inputs"]["audio"] else None
-        name = f"{record['method']['id']} [{record['method'].get('revision', '')}]"
         return Evidence(
             name,
             prediction,

@@ -16,13 +16,15 @@ README = ROOT / "README.md"
 START, END = "<!-- board -->", "<!-- /board -->"
 
 
-def texts(board: dict[str, Any], results: Path, readme: Path = README) -> Iterator[tuple[Path, str]]:
-    """Every file that is kept under version control, and what the board makes of it. Raises ConfigError."""
+def texts(board: dict[str, Any], results: Path, readme: Path | None = README) -> Iterator[tuple[Path, str]]:
+    """Every file that is kept under version control, and what the board makes of it; without a README other results
+    than those that ours shows. Raises ConfigError."""
     yield results / FILE, text_of(board)
     yield results / "board.csv", csv_of(board)
     yield results / "board.md", markdown_of(board)
     yield results / "board.tex", latex_of(board)
-    yield readme, with_block(readme, readme_of(board))
+    if readme is not None:
+        yield readme, with_block(readme, readme_of(board))
 
 
 def with_block(readme: Path, block: str) -> str:
@@ -35,7 +37,7 @@ def with_block(readme: Path, block: str) -> str:
     return f"{head}{START}\n{block.rstrip()}\n{END}{tail}"
 
 
-def write(results: Path, html: Path | None = None, readme: Path = README) -> list[Path]:
+def write(results: Path, html: Path | None = None, readme: Path | None = README) -> list[Path]:
     """Write all of it, the page where a path is given; returns what was written."""
     board, written = compile_board(results), []
     for path, text in texts(board, results, readme):
@@ -49,7 +51,7 @@ def write(results: Path, html: Path | None = None, readme: Path = README) -> lis
     return written
 
 
-def stale(results: Path, readme: Path = README) -> list[str]:
+def stale(results: Path, readme: Path | None = README) -> list[str]:
     """A line for each file that is not what the records give."""
     return [
         f"{path.name} is stale"

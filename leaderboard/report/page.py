@@ -12,7 +12,8 @@ import numpy as np
 
 from leaderboard.board.rows import AS_IT_IS
 from leaderboard.records import read_record
-from leaderboard.report.tables import DRAWN, composite_of, groups, is_usual, markdown_of, name_of, sides
+from leaderboard.report.markdown import plain
+from leaderboard.report.tables import DRAWN, composite_of, groups, is_usual, markdown_of, name_of, notes_of, sides
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -40,7 +41,8 @@ def page_of(board: dict[str, Any], results: Path) -> str:
     for experiment in board["experiments"]:
         if experiment["plot"] is not None:
             drawn = _drawn((results / experiment["plot"]).read_text("utf-8"), f"experiment-{experiment['id']}")
-            parts += [f"<h2>{html.escape(experiment['title'])}</h2>", drawn]
+            notes = " ".join([experiment["question"], *notes_of(experiment)])
+            parts += [f"<h2>{html.escape(experiment['title'])}</h2>", f"<p class=note>{html.escape(notes)}</p>", drawn]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>PGSTalker: the board</title>'
@@ -186,7 +188,7 @@ def _table(lines: list[list[str]]) -> str:
 
 def _bold(cell: str) -> str:
     inner = cell.removeprefix("**").removesuffix("**")
-    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(inner.replace("\\|", "|")))
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(plain(inner)))
     return f"<b>{text}</b>" if inner != cell else text
 
 
@@ -204,7 +206,7 @@ def _from_markdown(text: str) -> str:
             ]
             parts.append(_table(rows))
         elif lines[0].startswith("- "):
-            parts.append("<ul>" + "".join(f"<li>{html.escape(line[2:])}</li>" for line in lines) + "</ul>")
+            parts.append("<ul>" + "".join(f"<li>{html.escape(plain(line[2:]))}</li>" for line in lines) + "</ul>")
         else:
             parts.append(f"<p class=note>{_bold(' '.join(lines))}</p>")
     return "\n".join(parts)

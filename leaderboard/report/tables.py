@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from leaderboard.board.ranking import RANKS_MEAN
+from leaderboard.report.markdown import md
 from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
@@ -59,8 +60,10 @@ def used_cells(rows: list[dict[str, Any]], among: tuple[str, ...]) -> list[str]:
 def name_of(row: dict[str, Any]) -> str:
     """Title, and in brackets what of it is not as usual."""
     base = row["revision"].partition("+")[0]
-    notes = [note for note in (row["variant"].replace("+", ", "), "" if base == BOARD_BASE else base) if note]
-    return f"{row['title']} ({', '.join(notes)})" if notes else row["title"]
+    notes = [row["variant"].replace("+", ", "), "" if base == BOARD_BASE else base]
+    notes += ["submitted"] if row["source"] == "submitted" else []
+    told = ", ".join(note for note in notes if note)
+    return f"{row['title']} ({told})" if told else row["title"]
 
 
 def sides(count: int) -> list[str]:
@@ -86,13 +89,17 @@ def value_of(board: dict[str, Any], row: dict[str, Any], key: str) -> str:
 
 def clips_of(board: dict[str, Any], row: dict[str, Any]) -> str:
     """How many the means are over: of how many where that is not all, and how many were scored where more were."""
-    place = [row[name] for name in ("dataset", "protocol", "size")]
-    table = next(table for table in board["tables"] if [table[n] for n in ("dataset", "protocol", "size")] == place)
+    table = _table_of(board, row)
     scored = sum(clip["record"] is not None for clip in row["clips"])
     total = len({*table["clips"], *(clip["clip"] for clip in row["clips"])})
     if scored > row["clips_meant"]:
         return f"{row['clips_meant']} ({scored} scored)"
     return f"{scored}" if scored == total else f"{scored} of {total}"
+
+
+def _table_of(board: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    place = [row[name] for name in ("dataset", "protocol", "size")]
+    return next(table for table in board["tables"] if [table[n] for n in ("dataset", "protocol", "size")] == place)
 
 
 def rank_of(row: dict[str, Any]) -> str:
@@ -162,7 +169,7 @@ def _lead(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     for (first, second), cells in found.items():
         told = [_difference(board, cells[key]) if key in cells else "–" for key in keys]
         clips = max(pair["clips"] for pair in cells.values())
-        who = f"{name_of(names[first])} less {name_of(names[second])}"
+        who = md(f"{name_of(names[first])} less {name_of(names[second])}")
         lines.append("| " + " | ".join([who, *told, str(clips)]) + " |")
     return lines
 
@@ -208,7 +215,7 @@ def _markdown(board: dict[str, Any], rows: list[dict[str, Any]], keys: list[str]
         cells = [value_of(board, row, key) for key in keys]
         cells = [f"**{text}**" if is_best(rows, row, key) else text for key, text in zip(keys, cells)]
         speed = _speed(row["speed"]["render_fps"] if row["kind"] in DRAWN else None)
-        about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
+        about = [md(name_of(row)), composite_of(board, row), clips_of(board, row), rank_of(row)]
         lines.append("| " + " | ".join([*about, *cells, speed, _seconds(row)]) + " |")
     return lines
 
@@ -235,7 +242,8 @@ def markdown_of(board: dict[str, Any]) -> str:
     if board["experiments"]:
         parts.append("## Experiments")
     for experiment in board["experiments"]:
-        parts += [f"### {experiment['title']}", experiment["question"], "\n".join(_plain(experiment["table"]))]
+        parts += [f"### {experiment['title']}", " ".join([experiment["question"], *notes_of(experiment)])]
+        parts.append("\n".join(_plain(board, experiment["table"])))
     parts += ["## Which figure is what", "\n".join(_meanings(board))]
     parts += ["## Printed in papers", "Other clips, other protocols: no figure here compares with one above."]
     parts.append("\n".join(_reported(board)))
@@ -253,7 +261,7 @@ def _rank_parts(board: dict[str, Any], table: dict[str, Any], rows: list[dict[st
         lines = ["| " + " | ".join(["method", "rank", *groups_ranked]) + " |", "|" + "---|" * (len(groups_ranked) + 2)]
         for row in own:
             cells = [f"{row['group_ranks'][group]:.3g}" for group in groups_ranked]
-            lines.append("| " + " | ".join([name_of(row), rank_of(row), *cells]) + " |")
+            lines.append("| " + " | ".join([md(name_of(row)), rank_of(row), *cells]) + " |")
         parts.append("\n".join(lines))
     left = [one for one in board["left_out"] if all(one[n] == table[n] for n in ("dataset", "protocol", "size"))]
     reasons: dict[str, list[str]] = {}
@@ -281,7 +289,7 @@ def _costs(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
             told = [_speed(speed["render_fps"]), _whole(speed["render_ms_p95"]), _speed(speed["end_to_end_fps"])]
             told += [_whole(speed["first_frame_ms"]), _whole(speed["peak_memory_mb"]), _whole(row["train_seconds"])]
             told += [_whole(row["train_peak_memory_mb"]), _whole(row["gaussians"])]
-            lines.append("| " + " | ".join([name_of(row), beside, *told]) + " |")
+            lines.append("| " + " | ".join([md(name_of(row)), beside, *told]) + " |")
     return ["What it costs:", "", *lines] if len(lines) > 2 else []
 
 
@@ -293,7 +301,7 @@ def _clip_lines(board: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     for row in rows:
         for clip in row["clips"]:
             cells = [_with_interval(board, clip, key) for key in keys]
-            lines.append("| " + " | ".join([name_of(row), clip["clip"], _frames(clip), *cells]) + " |")
+            lines.append("| " + " | ".join([md(name_of(row)), clip["clip"], _frames(clip), *cells]) + " |")
     return lines
 
 
@@ -319,7 +327,7 @@ def _reasons(rows: list[dict[str, Any]]) -> list[str]:
                 where.add(name_of(row))
     total = {name_of(row) for row in rows}
     return [
-        f"- {', '.join(sorted(keys))}: {reason}{'' if where == total else f' ({_listed(where)})'}"
+        f"- {', '.join(sorted(keys))}: {md(reason)}{'' if where == total else md(f' ({_listed(where)})')}"
         for reason, (keys, where) in sorted(found.items())
     ]
 
@@ -343,19 +351,23 @@ def _pairs(board: dict[str, Any], dataset: str, size: int) -> list[str]:
     return lines
 
 
-def _lines_of(table: list[dict[str, Any]]) -> list[list[str]]:
-    """An experiment's table, its heads first."""
-    keys = list(dict.fromkeys(key for line in table for key in line))
-    return [keys, *(["–" if line.get(key) is None else str(line[key]) for key in keys] for line in table)]
+def notes_of(experiment: dict[str, Any]) -> list[str]:
+    """What a reader must know of its table, as sentences."""
+    return [f"{note[:1].upper()}{note[1:]}." for note in experiment.get("notes", [])]
 
 
-def _plain(table: list[dict[str, Any]]) -> list[str]:
-    heads, *rows = _lines_of(table)
-    return [
-        "| " + " | ".join(heads) + " |",
-        "|" + "---|" * len(heads),
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
+def _plain(board: dict[str, Any], table: list[dict[str, Any]]) -> list[str]:
+    """An experiment's table, without columns that are blank everywhere."""
+    keys = list(dict.fromkeys(key for line in table for key, value in line.items() if value not in (None, "")))
+    heads = [board["metrics"][key]["title"] if key in board["metrics"] else key.replace("_", " ") for key in keys]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return lines + ["| " + " | ".join(_told(line.get(key)) for key in keys) + " |" for line in table]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value in (None, "") else md(str(value))
 
 
 def _listed(names: set[str]) -> str:
@@ -408,7 +420,8 @@ def csv_of(board: dict[str, Any]) -> str:
     writer.writerow([*COLUMNS, "clip", "frames", *keys, "overall_rank", *speeds, *COSTS])
     for row in board["rows"]:
         about = [row[name] for name in COLUMNS]
-        frames = sum(clip["frames"] for clip in row["clips"])
+        meant = _table_of(board, row)["clips"] if row["is_compared"] else [clip["clip"] for clip in row["clips"]]
+        frames = sum(clip["frames"] for clip in row["clips"] if clip["clip"] in meant)
         costs = [row["speed"][name] for name in speeds] + [row[name] for name in COSTS]
         writer.writerow([*about, "all", frames, *(row["values"][key] for key in keys), row["overall"], *costs])
         for clip in row["clips"]:
@@ -416,8 +429,8 @@ def csv_of(board: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-LATEX = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "–": "--", "↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-LATEX |= {"→": r"$\rightarrow$", "²": r"$^2$", "^": r"\^{}"}
+LATEX = {letter: rf"\{letter}" for letter in "_%&#${}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+LATEX |= {"–": "--", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "²": r"$^2$", "^": r"\^{}"}
 
 
 def latex_of(board: dict[str, Any]) -> str:

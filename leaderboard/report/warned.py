@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from leaderboard.report.markdown import md
+
 
 def warning_lines(rows: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]) -> list[str]:
     """A list in Markdown, a line for each row's clip and warning; [] where nothing was said."""
     said = [
-        f"- {name_of(row)}, {clip['clip']}: {warning}"
+        md(f"- {name_of(row)}, {clip['clip']}: {warning}")
         for row in rows
         for clip in row["clips"]
         for warning in clip["warnings"]

@@ -18,6 +18,7 @@ from leaderboard.board.series import Entry, aligned, paired, unlike
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record, write_record
+from leaderboard.report.markdown import md, plain
 from leaderboard.report.tables import clips_of, csv_of, latex_of, markdown_of, readme_of
 from leaderboard.scoring import ScoreRequest, score
 
@@ -142,6 +143,49 @@ def test_one_method_on_more_clips_does_not_move_the_others_out(land, tmp_path):
     assert "third [r176]" in [line["row"] for line in board["left_out"]]
 
 
+def test_costs_are_of_the_clips_that_the_means_are_of(land, tmp_path):
+    for clip in ("anna", "bert"):
+        land("pgstalker", clip, 2)
+    land("other", "anna", 12)
+    (path,) = (tmp_path / "results").glob("measured/pgstalker/*/toons/bert/*.json")
+    path.write_text(path.read_text().replace('"train_seconds": 10.0', '"train_seconds": 99.0'))
+    board = board_of(tmp_path)
+    own = board["rows"][1]
+    assert own["clips_meant"] == 1 and len(own["clips"]) == 2 and own["train_seconds"] == 10
+    lines = [line for line in csv.DictReader(io.StringIO(csv_of(board))) if line["method"] == "pgstalker"]
+    assert next((line["clip"], int(line["frames"])) for line in lines) == ("all", own["clips"][0]["frames"])
+
+
+def test_a_submitted_row_without_a_figure_takes_it_from_nobody(land, tmp_path):
+    for name, noise in (("pgstalker", 2), ("other", 12), ("theirs", 5), ("whole", 5)):
+        land(name, "anna", noise)
+    results = tmp_path / "results"
+    for name in ("theirs", "whole"):
+        (results / "submitted").mkdir(exist_ok=True)
+        (results / "measured" / name).rename(results / "submitted" / name)
+    (path,) = results.glob("submitted/theirs/*/toons/anna/*.json")
+    record = json.loads(path.read_text())
+    record["metrics"]["psnr"] |= {"status": "failed", "value": None, "ci95": None, "reason": "left out"}
+    path.write_text(json.dumps(record))
+    board = board_of(tmp_path)
+    ranks = {row["method"]: row["ranks"].get("psnr") for row in board["rows"]}
+    assert ranks == {"other": 3, "pgstalker": 1, "theirs": None, "whole": 2}
+    why = "it has no psnr of anna, as every row made here has"
+    assert PLACE | {"row": "theirs [r176]", "cell": None, "reason": why} in board["left_out"]
+    assert "| THEIRS (r176, submitted) |" in readme_of(board)
+
+
+def test_what_strangers_write_breaks_no_table(land, tmp_path):
+    land("pgstalker", "anna", 2)
+    land("other", "anna", 12)
+    board = board_of(tmp_path)
+    board["rows"][0]["title"] = "Fast | 50$ \\input{x}\n<img> [a](b)"
+    for text in (readme_of(board), markdown_of(board)):
+        assert r"Fast \| 50$ \\input{x} &lt;img> \[a](b)" in text and "<img" not in text
+    assert r"Fast | 50\$ \textbackslash{}input\{x\}" in latex_of(board)
+    assert plain(md(board["rows"][0]["title"])) == "Fast | 50$ \\input{x} <img> [a](b)"
+
+
 def test_clips_that_no_two_share():
     rows = {(name, "r", "d", "p"): Row(entries={f"of {name}": Entry({}, {}, "")}) for name in "abc"}
     assert _shared(rows) == ["of a"] and _shared({}) == []
@@ -160,7 +204,7 @@ def test_a_variant_stands_beside_its_method_over_the_clips_of_both():
         revision = "r" + f"+{variant}" * bool(variant)
         told = {"method": method, "title": method, "kind": "nerf", "variant": variant, "revision": revision}
         clips = [{"clip": clip, "values": {"psnr": value}} for clip, value in psnr.items()]
-        return told | {"protocol": protocol, "clips": clips}
+        return told | {"protocol": protocol, "clips": clips, "source": "measured"}
 
     board = {"protocols": {name: {"composite": name, "setting": "self", "codec": "lossless"} for name in ("a", "b")}}
     rows = [
@@ -247,9 +291,13 @@ def test_experiments_stand_on_board_and_page(land, tmp_path):
     folder.mkdir()
     (folder.parent / "fusion.plot.json").write_text(Figure(Bar(x=["gated"], y=[31.0])).to_json())
     table = [{"fusion": "gated", "PSNR": 31.0}, {"fusion": "concat", "PSNR": None}]
+    table = [line | {"is_told": False, "blank": None} for line in table]
     content = {"id": "fusion", "title": "Which fusion?", "question": "Does the gate help?", "table": table}
+    content["notes"] = ["gains are over gated"]
     (folder / "fusion.json").write_text(json.dumps(content | {"plot": "fusion.plot.json"}))
     board = board_of(tmp_path)
-    assert "| fusion | PSNR |\n|---|---|\n| gated | 31.0 |\n| concat | – |" in markdown_of(board)
+    lines = ["| fusion | PSNR | is told |", "|---|---|---|", "| gated | 31.0 | no |", "| concat | – | no |"]
+    assert "\n".join(lines) in markdown_of(board)
+    assert "Does the gate help? Gains are over gated." in markdown_of(board)
     page = page_of(board, tmp_path / "results")
-    assert 'Plotly.newPlot("experiment-fusion",' in page and "Does the gate help?" in page
+    assert 'Plotly.newPlot("experiment-fusion",' in page and "Does the gate help? Gains" in page

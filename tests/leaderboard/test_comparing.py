@@ -160,6 +160,29 @@ def test_videos_of_different_size_are_refused(results, tmp_path, write):
         comparing.video_of(tmp_path / "x.mp4", Evidence("a", results / "good.mkv"), Evidence("b", small))
 
 
+def test_records_are_compared_by_what_they_say_alone(results, tmp_path, capsys):
+    from leaderboard.__main__ import main
+
+    own = [str(results / f"{name}.json") for name in ("good", "bad")]
+    places = ["--results", str(results / "nothing"), "--work", str(tmp_path)]
+    assert main(["compare", *own, *places]) == 0
+    assert "psnr" in capsys.readouterr().out
+    assert main(["compare", *own, *places, "--video", str(tmp_path / "v.mp4")]) == 2
+    assert "give the video itself, with --gt" in capsys.readouterr().err
+    assert main(["compare", *own, *places, "--video", str(tmp_path)]) == 2
+    assert "give a file's name that ends in .mp4" in capsys.readouterr().err
+
+
+def test_a_figure_that_neither_has_is_no_matter(shelf):
+    ((pair,),) = comparing.pairs_of(shelf, "good", "bad", "toy/c0").values()
+    record, series = read_record(shelf.records("bad", "toy/c0")[0])
+    record["metrics"]["psnr"]["weights_sha256"] = "0" * 64
+    with pytest.raises(ConfigError, match=r"psnr was computed by .* and by .*, weights 000000000000"):
+        comparing.table([comparing.Pair("toy/c0", pair.a, Entry(record, series, ""))])
+    record["metrics"]["psnr"] |= {"status": "failed", "value": None}
+    assert [line.key for line in comparing.table([comparing.Pair("toy/c0", pair.a, Entry(record, series, ""))])]
+
+
 def test_the_command_prints_the_table(results, tmp_path, capsys):
     from leaderboard.__main__ import main
 

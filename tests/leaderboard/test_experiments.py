@@ -13,6 +13,7 @@ from leaderboard.board.compiled import compile_board
 from leaderboard.datasets import Clip
 from leaderboard.experiments import Context, Settings, conduct, discover, experiment
 from leaderboard.experiments.degradations import KINDS, degrade, worse
+from leaderboard.experiments.efficiency import _compared
 from leaderboard.running.tasks import Places
 from pgstalker import presets
 from pgstalker.errors import ConfigError
@@ -78,6 +79,10 @@ def test_a_recipe_runs_from_nothing_to_its_table_and_plot(name, context):
 
 def test_every_experiment_is_tested_here():
     assert set(SETTINGS) | {"cross_speaker"} == set(COLUMNS) == set(discover())
+
+
+def test_methods_are_compared_over_the_true_torso():
+    assert _compared("pgstalker") == {"torso": "gt"} and _compared("er-nerf") == {}
 
 
 def test_each_fusion_is_one_row_and_gains_are_over_the_gate(context):

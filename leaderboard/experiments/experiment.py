@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 FIGURES = ("psnr", "psnr_face", "psnr_mouth", "ssim", "lpips", "lmd_mp", "aperture_r", "sync_ridge", "sync_confidence")
 """What a table of a trained variant shows, where it was measured."""
+UNTIMED = ("gaussians", "steps")
+"""What a variant costs on any machine."""
 GAINS = ("psnr", "psnr_mouth")
 DIGITS = 4
 
@@ -185,9 +187,12 @@ class Variant:
     tasks: list[Task] = field(default_factory=list)
 
 
-def measured(context: Context, variants: Sequence[Variant], baseline: int | None = 0) -> list[dict[str, Any]]:
+def measured(
+    context: Context, variants: Sequence[Variant], baseline: int | None = 0, is_timed: bool = True
+) -> list[dict[str, Any]]:
     """A row for each variant: its figures as means over the clips with intervals, its cost, and in psnr_gain and
-    psnr_mouth_gain by how much it is better than the baseline on the same frames (None: no such columns)."""
+    psnr_mouth_gain by how much it is better than the baseline on the same frames (None: no such columns). is_timed:
+    whether time and memory are part of the question."""
     outcomes = context.fill([task for variant in variants for task in variant.tasks])
     left = iter(outcomes)
     found: list[dict[str, Entry]] = []
@@ -199,7 +204,8 @@ def measured(context: Context, variants: Sequence[Variant], baseline: int | None
         reasons.append("; ".join(sorted({outcome.reason for outcome in own if outcome.reason})))
     rows = []
     for variant, entries, reason in zip(variants, found, reasons):
-        row = variant.told | {"clips": len(entries)} | _figures(entries) | _cost(entries)
+        cost = {name: value for name, value in _cost(entries).items() if is_timed or name in UNTIMED}
+        row = variant.told | {"clips": len(entries)} | _figures(entries) | cost
         if baseline is not None:
             row |= _gains(entries, found[baseline])
         rows.append(row | ({"failed": reason} if reason else {}))

@@ -42,7 +42,7 @@ def run(context: Context) -> Finding:
         for kind in there:
             task = settings.task("pgstalker", f"folder:{folder / clip}", f"{clip}-{kind}")
             variants.append(Variant({"clip": clip, "condition": kind}, [task]))
-    rows = measured(context, variants, baseline=None)
+    rows = measured(context, variants, baseline=None, is_timed=False)
     rows = [row | _seen(context, variant) for row, variant in zip(rows, variants)] + refused
     figure = go.Figure()
     for kind in (CLEAR, *KINDS):

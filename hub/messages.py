@@ -68,6 +68,7 @@ NEEDS_OWN = "Measuring is for your own videos; those of the leaderboard have bee
 NEEDS_TRUTH = "PSNR, SSIM, LPIPS and LMD need the truth: add the real video of the same words."
 NEEDS_COMPARISON = "There is no comparison yet: choose two videos and press Compare."
 NO_FIGURES = "No figure that both have. Press “Measure both” to measure your own videos."
+PAIRED = "over the frames that both were judged on, as its interval is"
 NO_VIDEO_OF_ROW = "The videos of this row do not ship, so there is nothing to play; its numbers stand in the table."
 OWN_VIDEOS = (
     "Two results of the same words, frame for frame: one size and one rate, at most 5 minutes. The truth adds figures."

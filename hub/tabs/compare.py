@@ -324,7 +324,8 @@ def differences_html(comparison: Comparison) -> str:
         lines.append([name, row["a"], row["b"], row["difference"], low, high, row["verdict"]])
     looks = {"tie": "pgs-anchor", "A better": "pgs-side-a", "B better": "pgs-side-b"}
     return table_html(
-        [Column(title) for title in titles], lines, show=lambda place, value: f"{value:.4g}",
+        [Column(title, tip=messages.PAIRED if title == "A − B" else "") for title in titles], lines,
+        show=lambda place, value: f"{value:.4g}",
         look=lambda line, place: looks.get(lines[line][-1], "") if place == len(titles) - 1 else "",
     )  # fmt: skip
 

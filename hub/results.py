@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.board.reported import reported
-from leaderboard.places import RESULTS
+from leaderboard.places import BOARD_PX, RESULTS, truth_video
 from leaderboard.report.tables import composite_of, is_usual
 from pgstalker.errors import ConfigError
 
@@ -40,17 +40,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Clip:
-    """What Compare can open: a clip of a dataset, and the rows that have a video of it."""
+    """What Compare can open: a clip of a dataset, and the rows that have a video of it in one picture size."""
 
     dataset: str
     clip: str
+    size: int | None
+    """Of the pictures, px; None where the rows do not say."""
     truth: Path | None
     videos: dict[str, Path] = field(default_factory=dict)
     records: dict[str, Path] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        return f"{self.dataset}/{self.clip}"
+        size = "" if self.size in (None, BOARD_PX) else f", {self.size} px"
+        return f"{self.dataset}/{self.clip}{size}"
 
 
 class Results:
@@ -215,8 +218,8 @@ class Results:
                 path = self.media(entry)
                 if path is None:
                     continue
-                truth = path.with_name("truth.mp4")
-                clip = Clip(row["dataset"], entry["clip"], truth if truth.is_file() else None)
+                truth = path.with_name(truth_video(row["size"]))
+                clip = Clip(row["dataset"], entry["clip"], row["size"], truth if truth.is_file() else None)
                 clip = found.setdefault(clip.id, clip)
                 name = self.unique_name(row, clip)
                 clip.videos[name], clip.records[name] = path, self.inside(entry["record"])
@@ -232,7 +235,7 @@ class Results:
 
     def unique_name(self, row: Row, clip: Clip) -> str:
         """The row's label, with what tells it from another row of that label on this clip."""
-        parts = [label(row), f"{row['size']} px", row["preset"], row["protocol"], row["revision"]]
+        parts = [label(row), row["preset"], row["protocol"], row["revision"], row["method"]]
         names = (" · ".join(str(part) for part in parts[:count] if part) for count in range(1, len(parts) + 1))
         return next(name for name in names if name not in clip.videos)
 

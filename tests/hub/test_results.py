@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -12,6 +13,7 @@ from hub.plots import frontier, quality_against_speed
 from hub.results import Results
 from hub.tabs.board import ANY, View, printed
 from pgstalker.errors import ConfigError
+from tests.hub.test_comparison import write
 
 ALL = (ANY,) * 6
 
@@ -110,6 +112,29 @@ def test_usual_rows_come_first_and_an_unusual_one_is_in_no_plot(results, tmp_pat
     assert [row["protocol"] for row in with_codec.rows if row["method"] == "pgstalker"][-1] == "an-h264"
     plots = [quality_against_speed(one, one.rows, "psnr") for one in (results, with_codec)]
     assert plots[0].to_json() == plots[1].to_json()
+
+
+def changed(results, folder, change) -> Results:
+    """The results with their rows changed, in a folder of their own that holds the same files."""
+    board = json.loads((results.folder / "board.json").read_text())
+    change(board["rows"])
+    (folder / "board.json").write_text(json.dumps(board))
+    for part in ("media", "measured"):
+        shutil.copytree(results.folder / part, folder / part)
+    return Results(folder)
+
+
+def test_videos_of_another_size_are_a_clip_of_their_own(results, tmp_path):
+    def add(rows):
+        rows[1] |= {"size": 512}
+        rows[2] |= {"size": None}
+
+    made = changed(results, tmp_path, add)
+    write(tmp_path / "media" / "drawn" / "one" / "truth@512.mp4")
+    assert list(made.clips) == ["drawn/one", "drawn/two", "drawn/one, 512 px", "drawn/two, 512 px"]
+    assert list(made.clips["drawn/one"].videos) == ["PGSTalker", "Still frame"]
+    assert made.clips["drawn/one, 512 px"].truth.name == "truth@512.mp4"
+    assert made.clips["drawn/two, 512 px"].truth is None
 
 
 def test_what_lies_behind_a_row(results):

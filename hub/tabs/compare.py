@@ -118,9 +118,8 @@ class Duel:
         if not picked:
             raise PgsError(messages.NO_VIDEO_OF_ROW)
         clip_id, a = picked
-        b = TRUTH if self.results.clips[clip_id].truth else a
-        session = Session(built_in(self.results, clip_id, a, b))
-        methods = self.methods(clip_id, a, b)
+        session = Session(built_in(self.results, clip_id, a, TRUTH))
+        methods = self.methods(clip_id, a, TRUTH)
         return (
             BOARD,
             clip_id,
@@ -249,7 +248,7 @@ def build(results: Results) -> Compare:
         concurrency_id="render", show_progress_on=status,
     )  # fmt: skip
     players.input(duel.look, session, frame, trigger_mode="always_last", **QUIET)
-    clip.change(duel.methods, clip, [a, b], **QUIET)
+    clip.input(duel.methods, clip, [a, b], **QUIET)  # not change: a link and the board set A and B themselves
     source.change(
         lambda chosen: [gr.update(visible=chosen == BOARD), *[gr.update(visible=chosen == OWN)] * 2],
         source, [from_board, from_own, measuring], **QUIET,

@@ -159,6 +159,14 @@ def test_a_comparison_has_a_link_a_zip_and_a_video(visit):
     assert again.input_value("#method-a input") == "PGSTalker"
 
 
+def test_a_link_opens_its_own_clip_and_sides(visit):
+    page = visit("?tab=compare&clip=drawn/two&a=Still+frame&b=Truth")
+    page.wait_for_selector("#players figcaption:has-text('Still frame')")
+    page.wait_for_timeout(1000)  # what a change of the clip would set off has been
+    shown = [page.input_value(f"#{name} input") for name in ("clip", "method-a", "method-b")]
+    assert shown == ["drawn/two", "Still frame", "Truth"]
+
+
 def test_a_row_of_the_board_opens_against_the_truth(visit):
     page = visit("?tab=board")
     page.click("#board tbody tr:has-text('Still frame')")

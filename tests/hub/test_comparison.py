@@ -6,12 +6,13 @@ import json
 import zipfile
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from hub.comparison import TRUTH, Comparison, Side, built_in, measured, playable, verdict
 from hub.results import Results
-from hub.tabs.compare import BOARD, OWN, Duel
+from hub.tabs.compare import BOARD, OWN, Duel, build
 from leaderboard.board.series import paired, read_entry
 from leaderboard.metrics import cells
 from leaderboard.records import read_record
@@ -192,6 +193,14 @@ def test_the_same_link_gives_the_same_comparison_and_nothing_else(results):
     for wrong in ({"clip": "/etc/passwd"}, {"a": "nobody"}, {"tab": "board"}):
         assert duel.opened_by_link(Request(**{**good, **wrong}))[3] == {"__type__": "update"}
     assert duel.opened_by_link(Request(**{**good, "frame": "9999"}))[4]["start"] == 0
+
+
+def test_the_lists_of_a_clip_answer_to_the_visitor_alone(results):
+    """A link and the board set clip, A and B together: `change` would put the first two back."""
+    with gr.Blocks() as page:
+        build(results)
+    (event,) = [event for event in page.fns.values() if getattr(event.fn, "__name__", "") == "methods"]
+    assert [name for _, name in event.targets] == ["input"]
 
 
 def test_one_frame_shows_errors_and_mouths(pair, monkeypatch, tmp_path):

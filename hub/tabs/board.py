@@ -74,19 +74,19 @@ class View:
     def open(self, event: gr.SelectData, *choice: object) -> tuple:
         """What lies behind the row that was chosen."""
         row = self.rows(*choice)[0][event.index]
-        videos = [(clip, path) for clip in row["clips"] if (path := self.results.media(clip))]
-        sample = gr.Video(value=None, visible=False)
-        if videos:
-            clip, path = videos[0]
-            sample = gr.Video(value=str(path), label=f"{label(row)}, {clip['clip']}", visible=True)
-        clips = [f"{row['dataset']}/{clip['clip']}" for clip, _ in videos]
+        shown = next(filter(None, map(self.results.shown, row["clips"])), None)
+        sample, picked = gr.Video(value=None, visible=False), None
+        if shown is not None:
+            clip, name = shown
+            sample = gr.Video(value=str(clip.videos[name]), label=f"{label(row)}, {clip.clip}", visible=True)
+            picked = [clip.id, name] if clip.truth else None
         return (
             gr.Column(visible=True),
             provenance(self.results, row),
             per_clip(self.results, row),
             sample,
-            [clips[0], label(row)] if clips else None,
-            gr.Button(visible=bool(clips)),
+            picked,
+            gr.Button(visible=picked is not None),
         )
 
     @messages.handler
@@ -101,7 +101,7 @@ class View:
 
 
 def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
-    """Lay out the tab inside `place`; returns the button that asks to compare, and [clip id, method]."""
+    """Lay out the tab inside `place`; returns the button that asks to compare, and [clip id, name in it]."""
     view = View(results)
     gr.HTML(messages.HOW_TO_READ, padding=False)
     with gr.Row(elem_classes="pgs-filters"):

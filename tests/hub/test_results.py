@@ -137,6 +137,39 @@ def test_videos_of_another_size_are_a_clip_of_their_own(results, tmp_path):
     assert made.clips["drawn/two, 512 px"].truth is None
 
 
+def opened(results, number: int) -> tuple:
+    """What View.open says of the row of that number."""
+
+    class Event:
+        index = number
+
+    return View(results).open(Event(), *ALL, "", ["Fidelity"])
+
+
+def test_two_rows_of_one_label_open_their_own_video(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: rows[1].update(title="PGSTalker", variant="", preset="slow"))
+    assert [row["title"] for row in made.rows[:2]] == ["PGSTalker"] * 2
+    for number, row in enumerate(made.rows):
+        *_, sample, (clip, name), _ = opened(made, number)
+        assert sample.value["path"].endswith(f"{row['method']}.mp4")
+        assert str(made.clips[clip].records[name]).endswith(row["clips"][0]["record"])
+
+
+def test_without_a_truth_nothing_is_compared_with_it(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: None)
+    for clip in ("one", "two"):
+        (tmp_path / "media" / "drawn" / clip / "truth.mp4").unlink()
+    *_, sample, picked, button = opened(made, 0)
+    assert sample.visible and picked is None and not button.visible
+
+
+def test_media_out_of_the_folder_are_left_out_with_a_warning(results, tmp_path, caplog):
+    out = "../" + results.folder.name + "/media/drawn/one/truth.mp4"
+    made = changed(results, tmp_path, lambda rows: rows[0]["clips"][0].update(media=out))
+    assert "PGSTalker" not in made.clips["drawn/one"].videos and "PGSTalker" in made.clips["drawn/two"].videos
+    assert f"{out} leads out of" in caplog.text and opened(made, 0)[4] == ["drawn/two", "PGSTalker"]
+
+
 def test_what_lies_behind_a_row(results):
     class Event:
         index = 0

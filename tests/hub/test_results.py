@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from hub.comparison import built_in
-from hub.exports import export
+from hub.exports import export, short
 from hub.plots import frontier, quality_against_speed
 from hub.results import Results
 from hub.tabs.board import ANY, View, printed
@@ -50,6 +50,20 @@ def test_exports_hold_what_is_on_the_screen(results):
     markdown, tex = (export(results, rows, table, form) for form in ("md", "tex"))
     assert "| ---: |" in markdown and markdown.count("**") == 6, "one best PSNR and two best SSIM"
     assert r"self-full\_frame" in tex and r"\textbf{" in tex and tex.count(r"\\") == 4
+
+
+def test_a_stranger_s_text_stays_text_in_an_export(results):
+    row = results.rows[0] | {"title": "a\\b^c~d|e\n<img>[x](y) `z` **w**"}
+    table = results.table([row], ["Fidelity"])
+    markdown, tex = (export(results, [row], table, form) for form in ("md", "tex"))
+    assert r"| a\\b^c~d\|e &lt;img>\[x](y) \`z\` \*\*w\*\* |" in markdown and len(markdown.splitlines()) == 3
+    assert r"a\textbackslash{}b\textasciicircum{}c\textasciitilde{}d|e \textless{}img\textgreater{}{[}x]" in tex
+
+
+def test_large_numbers_are_whole_and_small_ones_have_four_digits():
+    assert [short(value) for value in (13500.0, 9000.0, 132.74, 0.818, 0, -0.12734)] == [
+        "13,500", "9000", "132.7", "0.818", "0", "-0.1273",
+    ]  # fmt: skip
 
 
 def test_the_view_filters_and_says_how_many(results):

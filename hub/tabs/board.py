@@ -10,13 +10,19 @@ import gradio as gr
 
 from hub import messages
 from hub.components import Column, sortable, table_html
-from hub.exports import FORMATS, export, show
+from hub.exports import FORMATS, export, short, show
 from hub.plots import experiment, quality_against_speed
-from hub.results import BESIDE, COLUMN_SETS, FACETS, Results, is_subdued, label, number
+from hub.results import BESIDE, COLUMN_SETS, COST, FACETS, Results, is_subdued, label, number
+from leaderboard.board.compiled import title_of
+from leaderboard.metrics import cells
 from pgstalker.errors import PgsError
 from pgstalker.method import discover
 
 ANY = "All"
+HEADINGS = COST | {
+    "null": "By chance (95 %)", "r": "Correlation", "ms_p95": "95 % within, ms", "frames_per_second": "Frames/s",
+}  # fmt: skip
+"""Of experiments' tables, where the key says too little."""
 TITLES = {
     "dataset": "Dataset", "setting": "Driving", "composite": "Composite", "protocol": "Protocol", "source": "Source",
     "device": "Device",
@@ -94,10 +100,8 @@ class View:
         entry = next((entry for entry in self.results.experiments if entry["id"] == chosen), None)
         if entry is None:
             return "", None, ""
-        titles = list(dict.fromkeys(title for line in entry["table"] for title in line))
-        lines = [[line.get(title) for title in titles] for line in entry["table"]]
-        rows = table_html([Column(title) for title in titles], lines, show=lambda place, value: f"{value:.4g}")
-        return entry["question"], experiment(self.results, entry), rows
+        about = "\n".join([entry["question"], "", *(f"- {note}" for note in entry.get("notes", []))])
+        return about, experiment(self.results, entry), experiment_table(entry["table"])
 
 
 def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
@@ -219,6 +223,27 @@ def table(results: Results, rows: list[dict], sets: list[str]) -> str:
         columns, data.itertuples(index=False), look=look, opens=True,
         show=lambda place, value: show(value, results.decimals(titles[place])),
     )  # fmt: skip
+
+
+def experiment_table(table: list[dict]) -> str:
+    """What an experiment found; columns without anything are left out."""
+    named = dict.fromkeys(key for line in table for key in line)
+    keys = [key for key in named if any(line.get(key) is not None for line in table)]
+    lines = [[_word(line.get(key)) for key in keys] for line in table]
+    return table_html([Column(heading(key)) for key in keys], lines, show=lambda place, value: short(value))
+
+
+def _word(value: object) -> object:
+    return ("no", "yes")[value] if isinstance(value, bool) else value
+
+
+def heading(key: str) -> str:
+    """A key of an experiment's table for people: psnr_low is PSNR low."""
+    if key in HEADINGS:
+        return HEADINGS[key]
+    figure = next((name for name in sorted(cells(), key=len, reverse=True) if f"{key}_".startswith(f"{name}_")), "")
+    words = (title_of(figure) if figure else "") + key[len(figure) :].replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def provenance(results: Results, row: dict) -> str:

@@ -125,8 +125,11 @@ def _experiment(folder: Path) -> dict:
     plot = {"data": [{"type": "bar", "x": ["gated", "concat"], "y": [31.0, 30.2]}], "layout": {"title": {"text": "dB"}}}
     (folder / "plots").mkdir(exist_ok=True)
     (folder / "plots" / "fusion.json").write_text(json.dumps(plot))
-    table = [{"fusion": "gated", "PSNR": 31.0}, {"fusion": "concat", "PSNR": 30.2}]
-    about = {"id": "fusion", "title": "Fusion", "question": "What does gating add?"}
+    table = [
+        {"fusion": "gated", "psnr_mouth_low": 31.0, "steps": 13500.0, "at_most": None, "agrees": True},
+        {"fusion": "concat", "psnr_mouth_low": 30.2, "steps": 9000.0, "at_most": None, "agrees": False},
+    ]
+    about = {"id": "fusion", "title": "Fusion", "question": "What does gating add?", "notes": ["on one clip"]}
     return about | {"table": table, "plot": "plots/fusion.json"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pytest
@@ -95,6 +96,13 @@ def test_printed_figures_stay_apart(results):
     table = printed(results, "self")
     assert "30.75" in table and "ER-NeRF" in table and "41.77" not in table
     assert "30.75" not in View(results).show(*ALL, "", ["Fidelity"])[0]
+
+
+def test_an_experiment_says_what_to_know_of_it_in_words(results):
+    about, drawing, table = View(results).experiment("fusion")
+    assert about.startswith("What does gating add?") and "- on one clip" in about and drawing is not None
+    assert re.findall(r"<button[^>]*>(.*?)<", table) == ["Fusion", "PSNR mouth low", "Steps", "Agrees"]
+    assert re.findall(r"<td[^>]*>(.*?)<", table)[:4] == ["gated", "31", "13,500", "yes"]
 
 
 def test_the_frontier_holds_whom_nobody_beats_in_both():

@@ -47,8 +47,8 @@ clips is subdued and has none. An empty cell was not measured and counts for not
 can tell: re-encoded, one frame late, and as “Truth, other sound”: true pictures under somebody else's
 voice, where figures of the picture are perfect and those of sync should fall to nothing.</p><p><b>Click
 a row</b> for its clips, their 95 % intervals, where it comes from, and a video.</p></div>"""
-RANK = """mean of the ranks in fidelity, lips, sync and speed among the rows that compare; 1 is the best, and ties
-share a place"""
+RANK = """mean of the ranks in fidelity, lips, sync and speed, of each where every ranked row has it, and of sync and
+speed only from six clips on; 1 is the best, and ties share a place"""
 BESIDE = "what is shown around the drawn head; rows compare only where this is the same"
 CLIPS = "how many the figures are means over; a row's own clips stand behind it"
 FRONT = """Dotted: nobody there is better in both. Lines hold only rows that compare: one dataset, one thing beside the
@@ -85,7 +85,12 @@ NEEDS_MEASURING = "There is no record yet: press Measure first."
 NEEDS_ZIP = "There is no submission yet: drop a zip, or start from the example zip."
 SWITCHES = """resample: give the video the truth's rate and size. cut: compare the common length. align: shift by
 the best lag. every_frame: LPIPS and FLIP look at every frame."""
-STANDS_ALONE = "Nobody else on the board has this clip, protocol and device, so there is nothing to rank it among."
+STANDS_ALONE = (
+    "Nobody else on the board has this clip, protocol and picture size (for speeds the device too), so there is "
+    "nothing to rank it among; what its rows are compared with comes from "
+    "`python -m leaderboard truth DATASET/CLIP --out FOLDER`."
+)
+NOT_RANKED = "Left out of the ranks, and why:"
 SUBMIT = """A submission is a zip of records and the lossless videos that they were made of. Every rule is
 checked here, by the same program as on the command line, and nothing is kept. Start from the
 example zip."""

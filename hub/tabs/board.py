@@ -23,6 +23,8 @@ HEADINGS = COST | {
     "null": "By chance (95 %)", "r": "Correlation", "ms_p95": "95 % within, ms", "frames_per_second": "Frames/s",
 }  # fmt: skip
 """Of experiments' tables, where the key says too little."""
+RANKED = {"fidelity": "fidelity", "lip": "lips", "sync": "sync", "speed": "speed"}
+"""Groups of figures in words."""
 TITLES = {
     "dataset": "Dataset", "setting": "Driving", "composite": "Composite", "protocol": "Protocol", "source": "Source",
     "device": "Device",
@@ -256,6 +258,7 @@ def provenance(results: Results, row: dict) -> str:
         "Beside the head": results.beside(row),
         "Protocol": f"{row['protocol']} ({', '.join(parts)})",
         "Device": row["device"],
+        "Rank": _rank(row),
         "Revision": row.get("revision") or "–",
         "Training": _training(row),
         "Compiled by": _program(results.made_by),
@@ -265,6 +268,9 @@ def provenance(results: Results, row: dict) -> str:
         machine = record["env"]
         facts["Measured"] = f"{record['created']} on {machine.get('gpu') or machine.get('cpu')}"
         facts["Measured by"] = _program(record["tool"])
+        if row["source"] != "measured":
+            facts["Made by"] = record.get("operator", {}).get("generated_by") or "–"
+            facts["Measured by"] += ", computed by the submitter"
         facts["Prediction"] = f"sha256 {(record['inputs']['prediction'] or {}).get('sha256', '–')[:16]}…"
     declared = discover().get(row["method"])
     if declared is not None and declared.paper:
@@ -285,6 +291,14 @@ def differences(lines: tuple[str, ...]) -> str:
 
 def _program(tool: dict) -> str:
     return " ".join(["pgstalker", tool.get("version", "?"), str(tool.get("commit") or "")[:12]]).strip()
+
+
+def _rank(row: dict) -> str:
+    """With the groups that it is the mean of."""
+    if row.get("overall") is None:
+        return "–"
+    groups = [f"{RANKED.get(group, group)} {rank:.3g}" for group, rank in row["group_ranks"].items()]
+    return f"{row['overall']:.3g}: mean of {', '.join(groups)}" if groups else f"{row['overall']:.3g}"
 
 
 def _training(row: dict) -> str:

@@ -12,7 +12,7 @@ from hub.comparison import built_in
 from hub.exports import export, short
 from hub.plots import frontier, quality_against_speed
 from hub.results import Results
-from hub.tabs.board import ANY, View, printed
+from hub.tabs.board import ANY, View, printed, provenance
 from pgstalker.errors import ConfigError
 from tests.hub.test_comparison import write
 
@@ -203,6 +203,22 @@ def test_what_lies_behind_a_row(results):
     assert clips.count("<tr>") == 3 and "…" in clips
     assert picked == ["drawn/one", "TalkingGaussian (audio_training=two-stage)"]
     assert sample.value["path"].endswith("talking-gaussian.mp4")
+
+
+def test_a_row_says_which_groups_its_rank_is_the_mean_of(results):
+    row = results.rows[0] | {"overall": 1.25, "group_ranks": {"lip": 1.5, "fidelity": 1.0}}
+    assert "1.25: mean of lips 1.5, fidelity 1</td>" in provenance(results, row)
+    assert "Rank</th><td>–" in provenance(results, row | {"overall": None, "group_ranks": {}})
+
+
+def test_a_submitted_row_says_who_made_it(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: rows[0].update(source="submitted"))
+    path = tmp_path / made.rows[0]["clips"][0]["record"]
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"operator": {"generated_by": "A. <Name>"}}))
+    facts = provenance(made, made.rows[0])
+    assert "Made by</th><td>A. &lt;Name&gt;" in facts and "computed by the submitter" in facts
+    assert "Made by" not in provenance(made, made.rows[1]) and "submitter" not in provenance(made, made.rows[1])
 
 
 def test_the_committed_board_is_shown_whole():

@@ -234,15 +234,19 @@ def summary(record: dict[str, Any]) -> str:
 
 
 def standing_table(rows: list[dict[str, Any]]) -> str:
-    """The board with the visitor's result among it, best first."""
-    if len(rows) < 2:
-        return messages.status(messages.STANDS_ALONE)
+    """The board with the visitor's result among it, best first; and what of it does not rank, and why."""
+    reasons = dict.fromkeys(reason for row in rows for reason in row.get("left_out", []))
+    listed = "".join(f"<li>{html.escape(reason)}</li>" for reason in reasons)
+    told = f'<div class="pgs-faint">{messages.NOT_RANKED}<ul>{listed}</ul></div>' if listed else ""
+    if all(row["is_own"] for row in rows):
+        return messages.status(messages.STANDS_ALONE) + told
     known = cells()
     keys = list(dict.fromkeys(key for row in rows for key in row["ranks"] if key in known))
     columns = [Column("Method"), Column("Rank")]
     columns += [Column(f"{title_of(key)} {ARROWS[known[key][1].direction]}", tip=known[key][1].meaning) for key in keys]
     lines = [[row["title"], row["overall"], *(row["values"].get(key) for key in keys)] for row in rows]
-    return table_html(
+    table = table_html(
         columns, lines, show=lambda place, value: show(value, 2 if place == 1 else 3),
         look=lambda line, place: "pgs-best" if rows[line]["is_own"] else "",
     )  # fmt: skip
+    return table + told

@@ -9,13 +9,14 @@ import gradio as gr
 import pytest
 
 from hub.judging import JudgingStopped, check_files, clip_ids, judge, place_among
-from hub.tabs.evaluate import NO_CLIP, SUBMIT, Judge, record_table
+from hub.tabs.evaluate import NO_CLIP, SUBMIT, Judge, record_table, standing_table
 from leaderboard.__main__ import main
 from leaderboard.places import ROOT
 from leaderboard.submission import STEPS
 from leaderboard.submission.pack import EXAMPLE
 from pgstalker.errors import MediaError
 from tests.hub.boards import METRICS, video
+from tests.hub.test_comparison import write
 
 VOLATILE = {"id", "created", "seconds", "per_frame"}
 
@@ -47,6 +48,24 @@ def test_it_is_placed_among_the_board_s_rows_of_its_clip(files, results):
     assert judge_.place(judged, NO_CLIP) == "" == judge_.place(None, "drawn/one")
 
 
+def test_what_does_not_rank_says_why():
+    own = {"title": "Mine", "is_own": True, "overall": None, "ranks": {}, "values": {}}
+    own |= {"left_out": ["<b>: nobody else has one"]}
+    alone, other = standing_table([own]), own | {"title": "Theirs", "is_own": False, "left_out": []}
+    assert "picture size" in alone and "leaderboard truth DATASET/CLIP --out FOLDER" in alone and "device" in alone
+    for told in (alone, standing_table([own, other])):
+        assert "<li>&lt;b&gt;: nobody else has one</li>" in told
+    assert "<li>" not in standing_table([own | {"left_out": []}, other])
+
+
+def test_a_result_of_another_size_hears_that_it_stands_alone(files, results, tmp_path):
+    for name in files:
+        write(tmp_path / f"{name}80.mp4", side=80)
+    judged = judge({name: str(tmp_path / f"{name}80.mp4") for name in files}, {}, {}, METRICS)
+    told = Judge(results).place(judged, "drawn/one")
+    assert "Nobody else" in told and "your-result [now]: nobody else has one" in told
+
+
 def test_a_measurement_can_be_stopped(files):
     with pytest.raises(JudgingStopped):
         judge({**files, "audio": None}, {}, {}, METRICS, stopped=lambda: True)
@@ -63,7 +82,6 @@ def test_what_cannot_be_judged_is_said_beside_its_input(files, results, tmp_path
 
 def test_a_switch_of_the_command_line_is_named_as_the_box_to_tick(files, results, tmp_path):
     from hub import messages
-    from tests.hub.test_comparison import write
 
     big = write(tmp_path / "big.mp4", side=80)
     with pytest.raises(MediaError) as caught:

@@ -235,9 +235,11 @@ def measured(
     scratch: Path,
     progress: Callable[[str, float], None],
 ) -> Comparison:
-    """The same comparison with both sides scored against the truth. options: resample, cut, align of ScoreRequest."""
+    """The same comparison with both sides scored against the truth. options: resample, cut, align of ScoreRequest.
+    What `progress` raises ends it."""
     sides = []
     for letter, side in (("A", comparison.a), ("B", comparison.b)):
+        progress(f"{letter}: look at prediction", 0.0)
         truth = comparison.truth.path if comparison.truth else None
         request = ScoreRequest(side.path, truth, metrics=metrics, **options)
         out = scratch / f"{letter}.json"

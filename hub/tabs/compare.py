@@ -16,7 +16,9 @@ from hub import messages
 from hub.comparison import QUICK, TRUTH, Comparison, Side, built_in, measured, playable
 from hub.components import Column, sortable, sync_compare, table_html
 from hub.equipment import can_judge
+from hub.judging import JudgingStopped, stoppable
 from hub.results import ARROWS, Results
+from hub.stops import Stops
 from leaderboard.board.compiled import title_of
 from pgstalker.errors import PgsError
 from pgstalker.media import check_video, probe
@@ -60,6 +62,7 @@ class Duel:
     """The tab's handlers."""
 
     results: Results
+    stops: Stops = field(default_factory=Stops)
 
     @messages.handler
     def validate(self, source, clip, a, b, own_a, own_b, own_truth) -> list[dict]:
@@ -162,20 +165,34 @@ class Duel:
         return frame_html(found, index)
 
     @messages.handler
-    def measure(self, session: Session | None, everything: bool, options: list[str], progress=PROGRESS) -> tuple:
+    def expect(self, session: Session | None, everything: bool, options: list[str], request: gr.Request) -> list[dict]:
+        """Before the queue: from now on it can be stopped."""
+        self.stops.expect(request)
+        return [gr.validate(True, "")] * 3
+
+    @messages.handler
+    def measure(
+        self, session: Session | None, everything: bool, options: list[str], request: gr.Request, progress=PROGRESS
+    ) -> tuple:
         """Scores both of one's own videos against the truth: session, players, table, status."""
-        if session is None or session.comparison.clip is not None:
-            raise PgsError(messages.NEEDS_OWN)
-        if session.comparison.truth is None:
-            raise PgsError(messages.NEEDS_TRUTH)
-        chosen = () if everything else QUICK
-        switches = {name: name in options for name in ("resample", "cut", "align")}
-
-        def tell(stage: str, share: float) -> None:
-            progress(share, desc=stage)
-
-        session = Session(measured(session.comparison, chosen, switches, session.folder, tell), session.scratch)
+        with self.stops.running(request) as stopped:
+            if session is None or session.comparison.clip is not None:
+                raise PgsError(messages.NEEDS_OWN)
+            if session.comparison.truth is None:
+                raise PgsError(messages.NEEDS_TRUTH)
+            chosen = () if everything else QUICK
+            switches = {name: name in options for name in ("resample", "cut", "align")}
+            tell = stoppable(lambda stage, share: progress(share, desc=stage), stopped)
+            try:
+                made = measured(session.comparison, chosen, switches, session.folder, tell)
+            except JudgingStopped:
+                return gr.skip(), gr.skip(), gr.skip(), messages.status(messages.STOPPED)
+        session = Session(made, session.scratch)
         return (session, *self._shown(session))
+
+    @messages.handler
+    def stop(self, request: gr.Request) -> None:
+        self.stops.stop(request)
 
     def _shown(self, session: Session, start: int = 0) -> tuple:
         comparison = session.comparison
@@ -238,15 +255,17 @@ def build(results: Results) -> Compare:
             everything = gr.Checkbox(label="All figures (slower)", elem_id="everything", min_width=160)
             options = gr.CheckboxGroup(["resample", "cut", "align"], label="Allow", elem_id="allow", min_width=220)
             measure = gr.Button("Measure both", elem_id="measure", min_width=140, interactive=can_judge())
+            stop = gr.Button("Stop", variant="stop", elem_id="measure-stop", min_width=90, scale=0)
             gr.Markdown(messages.NO_JUDGE, elem_classes="pgs-faint", visible=not can_judge())
         files(duel, session, clip, a, b)
     filled = [session, players, table, status, frame, tools]
     inputs = [source, clip, a, b, *own]
     go.click(duel.start, inputs, filled, validator=duel.validate, api_visibility="private", show_progress_on=status)
     measure.click(
-        duel.measure, [session, everything, options], [session, players, table, status], api_visibility="private",
-        concurrency_id="render", show_progress_on=status,
+        duel.measure, [session, everything, options], [session, players, table, status], validator=duel.expect,
+        api_visibility="private", concurrency_id="render", show_progress_on=status,
     )  # fmt: skip
+    stop.click(duel.stop, None, None, **QUIET)
     players.input(duel.look, session, frame, trigger_mode="always_last", **QUIET)
     clip.input(duel.methods, clip, [a, b], **QUIET)  # not change: a link and the board set A and B themselves
     source.change(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import tempfile
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -17,6 +16,7 @@ from hub.equipment import can_judge
 from hub.exports import show
 from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, pack_record, place_among
 from hub.results import ARROWS, Results
+from hub.stops import Stops
 from leaderboard.board.compiled import title_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import Codec, Composite
@@ -39,46 +39,43 @@ Then open a pull request that says where the zip lies: the same rules are checke
 
 @dataclass
 class Judge:
-    """The tab's handlers; a visitor's running measurement is found again when it is to stop."""
+    """The tab's handlers."""
 
     results: Results
-    _stops: dict[str, threading.Event] = field(default_factory=dict)
+    stops: Stops = field(default_factory=Stops)
 
     @messages.handler
-    def validate(self, prediction, truth, audio, *rest) -> list[dict]:
+    def validate(self, prediction, truth, audio, composite, codec, allow, request: gr.Request) -> list[dict]:
         """Before the queue: what is missing or cannot be read is said beside the input."""
         wrong = check_files(prediction, truth, audio)
         if not prediction:
             wrong["prediction"] = messages.NEEDS_PREDICTION
         names = ("prediction", "truth", "audio")
         checks = [gr.validate(name not in wrong, messages.sentence(wrong.get(name, ""))) for name in names]
-        return checks + [gr.validate(True, "")] * len(rest)
+        if not wrong:
+            self.stops.expect(request)
+        return checks + [gr.validate(True, "")] * 3
 
     @messages.handler
     def measure(
         self, prediction, truth, audio, composite, codec, allow, request: gr.Request, progress=PROGRESS
     ) -> tuple:
         """Judged, table, status, outcome."""
-        session = request.session_hash or request.client.host
-        stop = self._stops[session] = threading.Event()
         files = {"prediction": prediction, "truth": truth, "audio": audio}
         try:
-            judged = judge(
-                files, {"composite": composite, "codec": codec}, dict.fromkeys(allow, True),
-                progress=lambda stage, share: progress(share, desc=messages.STAGES.get(stage, stage)),
-                stopped=stop.is_set,
-            )  # fmt: skip
+            with self.stops.running(request) as stopped:
+                judged = judge(
+                    files, {"composite": composite, "codec": codec}, dict.fromkeys(allow, True),
+                    progress=lambda stage, share: progress(share, desc=messages.STAGES.get(stage, stage)),
+                    stopped=stopped,
+                )  # fmt: skip
         except JudgingStopped:
             return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip()
-        finally:
-            self._stops.pop(session, None)
         return judged, record_table(judged.record), summary(judged.record), gr.Column(visible=True)
 
     @messages.handler
     def stop(self, request: gr.Request) -> None:
-        stop = self._stops.get(request.session_hash or "")
-        if stop is not None:
-            stop.set()
+        self.stops.stop(request)
 
     @messages.handler
     def place(self, judged: Judged | None, clip_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from hub.comparison import TRUTH, Comparison, Side, built_in, measured, playable, verdict
 from hub.results import Results
-from hub.tabs.compare import BOARD, OWN, Duel, build
+from hub.tabs.compare import BOARD, OWN, Duel, Session, build
 from leaderboard.board.series import paired, read_entry
 from leaderboard.metrics import cells
 from leaderboard.records import read_record
@@ -162,6 +163,16 @@ def test_one_s_own_videos_are_measured_like_the_command_line_does(results, tmp_p
     done = measured(own, ("psnr",), {}, tmp_path, lambda stage, share: stages.append(stage))
     assert done.a.values["psnr"] == built_in(results, "drawn/one", "PGSTalker", OTHER).a.values["psnr"]
     assert {stage[0] for stage in stages} == {"A", "B"}
+
+
+def test_measuring_both_can_be_stopped_while_it_waits(results, monkeypatch):
+    monkeypatch.setattr("hub.comparison.score", lambda *arguments: pytest.fail("it was to stop"))
+    clip, visitor, duel = results.clips["drawn/one"], SimpleNamespace(session_hash="abc"), Duel(results)
+    sides = [Side(name, path) for name, path in list(clip.videos.items())[:2]]
+    asked = Session(Comparison.of(*sides, Side(TRUTH, clip.truth))), False, [], visitor
+    assert all(check["is_valid"] for check in duel.expect(*asked))
+    duel.stop(visitor)
+    assert "Stopped. Nothing was kept." in duel.measure(*asked)[-1]
 
 
 def test_bad_input_is_told_beside_it_and_before_the_queue(results, tmp_path):

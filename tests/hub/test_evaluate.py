@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -18,6 +19,8 @@ from pgstalker.errors import MediaError
 from tests.hub.boards import METRICS, video
 from tests.hub.test_comparison import write
 
+VISITOR = SimpleNamespace(session_hash="abc")
+"""What the page's handlers need of a request."""
 VOLATILE = {"id", "created", "seconds", "per_frame"}
 
 
@@ -71,11 +74,25 @@ def test_a_measurement_can_be_stopped(files):
         judge({**files, "audio": None}, {}, {}, METRICS, stopped=lambda: True)
 
 
+def test_a_measurement_can_be_stopped_while_it_waits(files, results, monkeypatch):
+    monkeypatch.setattr("hub.judging.score", lambda *arguments: pytest.fail("it was to stop"))
+    judge_, inputs = Judge(results), (files["prediction"], files["truth"], None, "full_frame", "lossless", [])
+    assert all(check["is_valid"] for check in judge_.validate(*inputs, VISITOR))
+    judge_.stop(VISITOR)
+    *_, status, _ = judge_.measure(*inputs, VISITOR)
+    assert "Stopped. Nothing was kept." in status
+    judge_.stop(VISITOR)
+    with judge_.stops.running(VISITOR) as stopped:
+        assert not stopped(), "the next one goes on"
+        judge_.stop(SimpleNamespace(session_hash="another"))
+        assert not stopped()
+
+
 def test_what_cannot_be_judged_is_said_beside_its_input(files, results, tmp_path):
     words = tmp_path / "words.mp4"
     words.write_text("no video")
     assert set(check_files(files["prediction"], str(words), files["prediction"])) == {"truth", "audio"}
-    checks = Judge(results).validate(None, str(words), None, "full_frame", "lossless", [])
+    checks = Judge(results).validate(None, str(words), None, "full_frame", "lossless", [], VISITOR)
     assert [check["is_valid"] for check in checks] == [False, False, True, True, True, True]
     assert "drop it here" in checks[0]["message"] and "cannot be read" in checks[1]["message"]
 

@@ -29,7 +29,7 @@ KEEP_S = 3600
 ADDRESS = "“Copy link” puts the address of this comparison here and on the clipboard"
 PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
 PREFIX = "pgstalker-compare-"
-LINK = """(clip, a, b) => {
+LINK = """([clip, a, b]) => {
   const address = new URL(window.location.origin + window.location.pathname);
   const frame = document.querySelector("#players .pgs-sync-scrub")?.value ?? "0";
   for (const [name, value] of Object.entries({tab: "compare", clip, a, b, frame})) {
@@ -199,6 +199,14 @@ class Duel:
         return comparison.players(start), differences_html(comparison), facts(comparison)
 
     @messages.handler
+    def named(self, session: Session | None) -> list[str]:
+        """Clip, A and B of what is shown, for its address."""
+        shown = _made(session).comparison
+        if shown.clip is None:
+            raise PgsError(messages.OWN_NO_ADDRESS)
+        return [shown.clip, shown.a.title, shown.b.title]
+
+    @messages.handler
     def zipped(self, session: Session | None) -> str:
         return str(_made(session).comparison.archive(session.folder / "comparison.zip"))
 
@@ -257,7 +265,7 @@ def build(results: Results) -> Compare:
             measure = gr.Button("Measure both", elem_id="measure", min_width=140, interactive=can_judge())
             stop = gr.Button("Stop", variant="stop", elem_id="measure-stop", min_width=90, scale=0)
             gr.Markdown(messages.NO_JUDGE, elem_classes="pgs-faint", visible=not can_judge())
-        files(duel, session, clip, a, b)
+        files(duel, session)
     filled = [session, players, table, status, frame, tools]
     inputs = [source, clip, a, b, *own]
     go.click(duel.start, inputs, filled, validator=duel.validate, api_visibility="private", show_progress_on=status)
@@ -275,7 +283,7 @@ def build(results: Results) -> Compare:
     return Compare(duel, source, [clip, a, b], own[0], filled)
 
 
-def files(duel: Duel, session: gr.State, *choice) -> None:
+def files(duel: Duel, session: gr.State) -> None:
     """Link, zip and side-by-side video."""
     with gr.Row(elem_classes="pgs-buttons"):
         link = gr.Button("Copy link", size="sm", elem_id="link", scale=0, min_width=110)
@@ -284,7 +292,9 @@ def files(duel: Duel, session: gr.State, *choice) -> None:
         address = gr.Textbox(
             show_label=False, container=False, interactive=False, elem_id="address", placeholder=ADDRESS
         )
-    link.click(None, list(choice), address, js=LINK)
+    names = gr.JSON(visible=False)
+    named = link.click(duel.named, session, names, **QUIET)
+    named.success(None, names, address, js=LINK)
     for button, make, name in ((zipped, duel.zipped, "zip-file"), (filmed, duel.filmed, "film-file")):
         saved = gr.DownloadButton(visible="hidden", elem_id=name)
         made = button.click(make, session, saved, api_visibility="private", show_progress="minimal")

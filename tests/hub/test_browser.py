@@ -158,6 +158,8 @@ def test_a_comparison_has_a_link_a_zip_and_a_video(visit):
     again = visit("?" + link.partition("?")[2])
     again.wait_for_selector("#players .pgs-sync-body >> visible=true")
     assert again.input_value("#method-a input") == "PGSTalker"
+    again.click("#link")
+    again.wait_for_function("document.querySelector('#address input, #address textarea').value.includes('clip=drawn')")
 
 
 def test_a_link_opens_its_own_clip_and_sides(visit):

@@ -175,6 +175,16 @@ def test_measuring_both_can_be_stopped_while_it_waits(results, monkeypatch):
     assert "Stopped. Nothing was kept." in duel.measure(*asked)[-1]
 
 
+def test_the_address_is_of_what_is_shown(results):
+    duel, clip = Duel(results), results.clips["drawn/two"]
+    assert duel.named(Session(built_in(results, "drawn/two", OTHER, TRUTH))) == ["drawn/two", OTHER, TRUTH]
+    own = Side("mine", clip.truth)
+    with pytest.raises(gr.Error, match="no address"):
+        duel.named(Session(Comparison.of(own, own, None)))
+    with pytest.raises(gr.Error, match="no comparison yet"):
+        duel.named(None)
+
+
 def test_bad_input_is_told_beside_it_and_before_the_queue(results, tmp_path):
     duel = Duel(results)
     text = tmp_path / "words.mp4"

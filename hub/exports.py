@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ def show(value: object, decimals: int) -> str:
     return f"{value:,.{decimals}f}" if abs(value) >= 10_000 else f"{value:.{decimals}f}"
 
 
-def short(value: float) -> str:
+def short(value: Any) -> str:
     """A number of unknown size with four digits that count, never an exponent for a large one."""
     return show(value, 0) if abs(value) >= 1000 else f"{value:.4g}"
 

@@ -16,6 +16,7 @@ from hub import messages
 from hub.comparison import QUICK, TRUTH, Comparison, Side, built_in, measured, playable
 from hub.components import Column, sortable, sync_compare, table_html
 from hub.equipment import can_judge
+from hub.exports import short
 from hub.judging import JudgingStopped, stoppable
 from hub.results import ARROWS, Results
 from hub.stops import Stops
@@ -353,7 +354,7 @@ def differences_html(comparison: Comparison) -> str:
     looks = {"tie": "pgs-anchor", "A better": "pgs-side-a", "B better": "pgs-side-b"}
     return table_html(
         [Column(title, tip=messages.PAIRED if title == "A − B" else "") for title in titles], lines,
-        show=lambda place, value: f"{value:.4g}",
+        show=lambda place, value: short(value),
         look=lambda line, place: looks.get(lines[line][-1], "") if place == len(titles) - 1 else "",
     )  # fmt: skip
 

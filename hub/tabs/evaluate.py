@@ -13,7 +13,7 @@ import gradio as gr
 from hub import messages
 from hub.components import Column, sortable, table_html
 from hub.equipment import can_judge
-from hub.exports import show
+from hub.exports import short, show
 from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, pack_record, place_among
 from hub.results import ARROWS, Results
 from hub.stops import Stops
@@ -217,7 +217,7 @@ def record_table(record: dict[str, Any]) -> str:
     titles = ("Figure", "Value", "95 % from", "to", "Frames", "Note")
     return table_html(
         [Column(title) for title in titles], lines,
-        show=lambda place, value: f"{value:d}" if place == 4 else f"{value:.4g}",
+        show=lambda place, value: f"{value:d}" if place == 4 else short(value),
         look=lambda line, place: "pgs-wide" if place == 5 else "",
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from leaderboard.inspection.side_by_side import side_by_side
 from leaderboard.metrics import Figure, cells
 from leaderboard.records import read_record
 from leaderboard.scoring import ScoreRequest, score
-from leaderboard.statistics import compare
+from leaderboard.statistics import compare, on_common_frames
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.media import normalise_video, probe
 
@@ -43,13 +43,18 @@ class Side:
     """What a browser plays where it is not `path` itself."""
     values: dict[str, float | None] = field(default_factory=dict)
     series: dict[str, np.ndarray] = field(default_factory=dict)
-    strides: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, int] = field(default_factory=dict)
+    """Every how many frames of the video a value of the series stands for."""
+    starts: tuple[int, int] = (0, 0)
+    """The frame of the video, and that of the truth, that the first values are of."""
 
     @classmethod
     def of_record(cls, title: str, path: Path, record: dict[str, Any], series: dict[str, np.ndarray]) -> Side:
-        metrics = record["metrics"]
+        metrics, stride = record["metrics"], record["clip"].get("stride", 1)
         values = {key: cell["value"] for key, cell in metrics.items()}
-        return cls(title, path, None, values, series, {key: metrics[key]["stride"] for key in series if key in metrics})
+        steps = {key: stride * metrics[key]["stride"] for key in series if key in metrics}
+        own, true = record["clip"]["starts"]
+        return cls(title, path, None, values, series, steps, (stride * own, stride * true))
 
 
 @dataclass(frozen=True)
@@ -103,15 +108,21 @@ class Comparison:
         return sorted((key for key in known if key in places), key=lambda key: (key not in both, places[key]))
 
     def _curve(self, key: str) -> dict[str, Any]:
+        """Values of both at every stride-th frame, each from the frame of its own video that `starts` says."""
         _, figure, _ = cells()[key]
-        stride = self.a.strides.get(key) or self.b.strides.get(key) or 1
+        sides = {"a": self.a, "b": self.b}
+        steps = {name: side.steps.get(key, 1) for name, side in sides.items() if key in side.series}
+        stride = math.lcm(*steps.values())
+        values = {name: _numbers(sides[name].series[key][:: stride // step]) for name, step in steps.items()}
+        starts = {name: side.starts[0] for name, side in sides.items()}
         return {
-            "title": title_of(key), "unit": figure.unit, "stride": stride,
-            "a": _numbers(self.a.series.get(key)), "b": _numbers(self.b.series.get(key)),
+            "title": title_of(key), "unit": figure.unit, "stride": stride, "starts": starts,
+            "a": values.get("a"), "b": values.get("b"),
         }  # fmt: skip
 
     def differences(self) -> list[dict[str, Any]]:
-        """Per figure: A, B; where both are known, A less B, its 95 % interval over paired frames, who is better."""
+        """Per figure: A, B; where both are known, A less B, its 95 % interval and who is better, over the frames that
+        both have where there are any."""
         found, known = [], cells()
         for key in dict.fromkeys([*QUICK, *known]):
             if key not in known:
@@ -126,11 +137,25 @@ class Comparison:
                 continue
             row["difference"] = a - b
             if key in self.a.series and key in self.b.series:
-                length = min(len(self.a.series[key]), len(self.b.series[key]))
-                one, other = ({"clip": side.series[key][:length]} for side in (self.a, self.b))
-                row["ci95"] = compare(one, other, self.a.strides.get(key, 1)).ci95
+                one, other, step = self._paired(key)
+                if np.isfinite(one - other).any():
+                    outcome = compare({"clip": one}, {"clip": other}, step)
+                    row |= {"difference": outcome.difference, "ci95": outcome.ci95}
+                    a, b = float(np.nanmean(one)), float(np.nanmean(other))
             found.append(row | {"verdict": verdict(figure, a, b, row["ci95"])})
         return found
+
+    def _paired(self, key: str) -> tuple[np.ndarray, np.ndarray, int]:
+        """Values [n] of A and of B of the truth's frames that both have, n may be 0; and every how many those are."""
+        sides = [(side.series[key], side.steps.get(key, 1), side.starts[1]) for side in (self.a, self.b)]
+        latest = max(start for *_, start in sides)
+        cycle = range(latest, latest + math.lcm(*(step for _, step, _ in sides)))
+        first = next((at for at in cycle if all((at - start) % step == 0 for _, step, start in sides)), None)
+        if first is None:
+            return np.empty(0), np.empty(0), 1
+        later = {name: (values[(first - start) // step :], step) for name, (values, step, start) in zip("ab", sides)}
+        common, step = on_common_frames(later)
+        return common["a"], common["b"], step
 
     def videos(self) -> dict[str, Path]:
         sides = {f"A  {self.a.title}": self.a.path, f"B  {self.b.title}": self.b.path}
@@ -210,9 +235,11 @@ def measured(
     scratch: Path,
     progress: Callable[[str, float], None],
 ) -> Comparison:
-    """The same comparison with both sides scored against the truth. options: resample, cut, align of ScoreRequest."""
+    """The same comparison with both sides scored against the truth. options: resample, cut, align of ScoreRequest.
+    What `progress` raises ends it."""
     sides = []
     for letter, side in (("A", comparison.a), ("B", comparison.b)):
+        progress(f"{letter}: look at prediction", 0.0)
         truth = comparison.truth.path if comparison.truth else None
         request = ScoreRequest(side.path, truth, metrics=metrics, **options)
         out = scratch / f"{letter}.json"
@@ -235,8 +262,6 @@ def _file(side: Side) -> dict[str, Any]:
     return {"title": side.title, "file": {"path": str(side.shown or side.path), "meta": {"_type": "gradio.FileData"}}}
 
 
-def _numbers(series: np.ndarray | None) -> list[float | None] | None:
+def _numbers(series: np.ndarray) -> list[float | None]:
     """For JSON: what is no number is null."""
-    if series is None:
-        return None
     return [None if not math.isfinite(value) else round(float(value), 5) for value in series]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
 
 TEXTS = {"Method", "Dataset", "Protocol", "Device", "Source", "Preset", "Kind"}
 FORMATS = ("csv", "md", "tex")
+TEX = str.maketrans(
+    {letter: rf"\{letter}" for letter in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}"}
+    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "·": r"$\cdot$", "–": "--"}
+)
+MARKDOWN = str.maketrans({letter: rf"\{letter}" for letter in "\\|[*`"} | {"<": "&lt;"})
 
 
 def export(results: Results, rows: list[dict], table: pd.DataFrame, form: str) -> str:
@@ -38,7 +45,7 @@ def texts(
         line = []
         for title, value in zip(table.columns, values):
             text = show(value, results.decimals(title))
-            text = tex_text(text) if tex else text.replace("|", r"\|")
+            text = tex_text(text) if tex else md_text(text)
             line.append(f"{bold[0]}{text}{bold[1]}" if marks.get((i, title)) == "best" else text)
         lines.append(line)
     return lines
@@ -53,7 +60,16 @@ def show(value: object, decimals: int) -> str:
     return f"{value:,.{decimals}f}" if abs(value) >= 10_000 else f"{value:.{decimals}f}"
 
 
+def short(value: Any) -> str:
+    """A number of unknown size with four digits that count, never an exponent for a large one."""
+    return show(value, 0) if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def tex_text(text: str) -> str:
-    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "·": r"$\cdot$", "–": "--"}
-    escaped = "".join(rf"\{letter}" if letter in "&%$#_{}" else letter for letter in text)
-    return "".join(arrows.get(letter, letter) for letter in escaped)
+    """For a cell of a LaTeX table: on one line, nothing of it a command."""
+    return " ".join(text.split()).translate(TEX)
+
+
+def md_text(text: str) -> str:
+    """For a cell of a Markdown table: on one line, nothing of it a link, a tag or bold."""
+    return " ".join(text.split()).translate(MARKDOWN)

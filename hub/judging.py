@@ -61,6 +61,8 @@ def judge(
 
     protocol: setting (None: self with a truth, else cross), composite, codec. switches: some of SWITCHES. Raises what
     `score` raises, and JudgingStopped soon after stopped() turns true."""
+    tell = stoppable(progress, stopped)
+    tell("look at prediction", 0.0)  # who stopped in the queue waits for nothing more
     paths = {name: Path(path) if path else None for name, path in files.items()}
     setting = protocol.get("setting") or ("self" if paths.get("truth") else "cross")
     request = ScoreRequest(
@@ -72,15 +74,21 @@ def judge(
         **{name: bool(switches.get(name)) for name in SWITCHES},
     )
 
+    with tempfile.TemporaryDirectory(prefix="pgstalker-judge-") as scratch:
+        out = Path(scratch) / "scores.json"
+        score(request, out, tell)
+        return Judged(*read_record(out))
+
+
+def stoppable(progress: Progress, stopped: Callable[[], bool]) -> Progress:
+    """The same, but it raises JudgingStopped once stopped() is true."""
+
     def tell(stage: str, share: float) -> None:
         if stopped():
             raise JudgingStopped
         progress(stage, share)
 
-    with tempfile.TemporaryDirectory(prefix="pgstalker-judge-") as scratch:
-        out = Path(scratch) / "scores.json"
-        score(request, out, tell)
-        return Judged(*read_record(out))
+    return tell
 
 
 def place_among(results: Results, judged: Judged, clip_id: str) -> list[dict[str, Any]]:

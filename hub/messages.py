@@ -47,8 +47,8 @@ clips is subdued and has none. An empty cell was not measured and counts for not
 can tell: re-encoded, one frame late, and as “Truth, other sound”: true pictures under somebody else's
 voice, where figures of the picture are perfect and those of sync should fall to nothing.</p><p><b>Click
 a row</b> for its clips, their 95 % intervals, where it comes from, and a video.</p></div>"""
-RANK = """mean of the ranks in fidelity, lips, sync and speed among the rows that compare; 1 is the best, and ties
-share a place"""
+RANK = """mean of the ranks in fidelity, lips, sync and speed, of each where every ranked row has it, and of sync and
+speed only from six clips on; 1 is the best, and ties share a place"""
 BESIDE = "what is shown around the drawn head; rows compare only where this is the same"
 CLIPS = "how many the figures are means over; a row's own clips stand behind it"
 FRONT = """Dotted: nobody there is better in both. Lines hold only rows that compare: one dataset, one thing beside the
@@ -67,7 +67,9 @@ NEEDS_VIDEO = "A video is missing here: drop an mp4 of the same clip."
 NEEDS_OWN = "Measuring is for your own videos; those of the leaderboard have been measured."
 NEEDS_TRUTH = "PSNR, SSIM, LPIPS and LMD need the truth: add the real video of the same words."
 NEEDS_COMPARISON = "There is no comparison yet: choose two videos and press Compare."
+OWN_NO_ADDRESS = "Your own videos have no address: they are shown to you alone, and the zip passes them on."
 NO_FIGURES = "No figure that both have. Press “Measure both” to measure your own videos."
+PAIRED = "over the frames that both were judged on, as its interval is"
 NO_VIDEO_OF_ROW = "The videos of this row do not ship, so there is nothing to play; its numbers stand in the table."
 OWN_VIDEOS = (
     "Two results of the same words, frame for frame: one size and one rate, at most 5 minutes. The truth adds figures."
@@ -84,7 +86,12 @@ NEEDS_MEASURING = "There is no record yet: press Measure first."
 NEEDS_ZIP = "There is no submission yet: drop a zip, or start from the example zip."
 SWITCHES = """resample: give the video the truth's rate and size. cut: compare the common length. align: shift by
 the best lag. every_frame: LPIPS and FLIP look at every frame."""
-STANDS_ALONE = "Nobody else on the board has this clip, protocol and device, so there is nothing to rank it among."
+STANDS_ALONE = (
+    "Nobody else on the board has this clip, protocol and picture size (for speeds the device too), so there is "
+    "nothing to rank it among; what its rows are compared with comes from "
+    "`python -m leaderboard truth DATASET/CLIP --out FOLDER`."
+)
+NOT_RANKED = "Left out of the ranks, and why:"
 SUBMIT = """A submission is a zip of records and the lossless videos that they were made of. Every rule is
 checked here, by the same program as on the command line, and nothing is kept. Start from the
 example zip."""

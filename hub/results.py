@@ -6,6 +6,7 @@ leaderboard/results/board.json -> Results -> rows -> table [pandas], exports, on
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leaderboard.board.reported import reported
-from leaderboard.places import RESULTS
+from leaderboard.places import BOARD_PX, RESULTS, truth_video
 from leaderboard.report.tables import composite_of, is_usual
 from pgstalker.errors import ConfigError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+log = logging.getLogger(__name__)
 SCHEMA = "pgstalker-board/1"
 OURS, ANCHORS = "pgstalker", ("floor", "oracle", "reference")
 ARROWS = {"higher": "↑", "lower": "↓", "target": "→"}
@@ -40,17 +42,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Clip:
-    """What Compare can open: a clip of a dataset, and the rows that have a video of it."""
+    """What Compare can open: a clip of a dataset, and the rows that have a video of it in one picture size."""
 
     dataset: str
     clip: str
+    size: int | None
+    """Of the pictures, px; None where the rows do not say."""
     truth: Path | None
     videos: dict[str, Path] = field(default_factory=dict)
     records: dict[str, Path] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        return f"{self.dataset}/{self.clip}"
+        size = "" if self.size in (None, BOARD_PX) else f", {self.size} px"
+        return f"{self.dataset}/{self.clip}{size}"
 
 
 class Results:
@@ -194,10 +199,16 @@ class Results:
 
     def media(self, clip: dict) -> Path | None:
         """The clip's video, where it ships."""
-        if not clip.get("media"):
+        path = self._file(clip.get("media"))
+        return path if path is not None and path.is_file() else None
+
+    def _file(self, relative: str | None) -> Path | None:
+        """`inside` for what the page can do without: what leads out of the folder is left out with a warning."""
+        try:
+            return self.inside(relative) if relative else None
+        except ConfigError as problem:
+            log.warning("%s", problem)
             return None
-        path = self.inside(clip["media"])
-        return path if path.is_file() else None
 
     def inside(self, relative: str) -> Path:
         """A path within the results folder. Raises ConfigError for one that leads out of it."""
@@ -212,15 +223,21 @@ class Results:
         found: dict[str, Clip] = {}
         for row in sorted(self.rows, key=self._interest):
             for entry in row["clips"]:
-                path = self.media(entry)
-                if path is None:
+                path, record = self.media(entry), self._file(entry["record"])
+                if path is None or record is None:
                     continue
-                truth = path.with_name("truth.mp4")
-                clip = Clip(row["dataset"], entry["clip"], truth if truth.is_file() else None)
+                truth = path.with_name(truth_video(row["size"]))
+                clip = Clip(row["dataset"], entry["clip"], row["size"], truth if truth.is_file() else None)
                 clip = found.setdefault(clip.id, clip)
                 name = self.unique_name(row, clip)
-                clip.videos[name], clip.records[name] = path, self.inside(entry["record"])
+                clip.videos[name], clip.records[name] = path, record
         return found
+
+    def shown(self, entry: dict) -> tuple[Clip, str] | None:
+        """Where Compare has the video of a clip of a row, and its name there; None where it does not ship."""
+        record = self._file(entry["record"])
+        places = ((clip, name) for clip in self.clips.values() for name in clip.records)
+        return next(((clip, name) for clip, name in places if clip.records[name] == record), None)
 
     def _interest(self, row: Row) -> tuple:
         """Our best row, then those of others, then our other ones; what is unusual and what copies frames last."""
@@ -232,7 +249,7 @@ class Results:
 
     def unique_name(self, row: Row, clip: Clip) -> str:
         """The row's label, with what tells it from another row of that label on this clip."""
-        parts = [label(row), f"{row['size']} px", row["preset"], row["protocol"], row["revision"]]
+        parts = [label(row), row["preset"], row["protocol"], row["revision"], row["method"]]
         names = (" · ".join(str(part) for part in parts[:count] if part) for count in range(1, len(parts) + 1))
         return next(name for name in names if name not in clip.videos)
 

@@ -23,12 +23,12 @@ function draw(index) {
   at("svg line").setAttribute("x2", 1000 * (index + 0.5) / shown.frames);
   const curve = shown.curves?.[choice.value];
   if (!curve) return;
-  const say = (values) => {
-    const value = values?.[Math.floor(index / curve.stride)];
+  const say = (side) => {
+    const value = curve[side]?.[Math.floor((index - curve.starts[side]) / curve.stride)];
     return value === null || value === undefined ? "–" : value.toPrecision(4);
   };
   at(".pgs-sync-legend output").innerHTML =
-    `<span class="a"><i></i> A ${say(curve.a)}</span> <span class="b"><i></i> B ${say(curve.b)}</span> ${curve.unit}`;
+    `<span class="a"><i></i> A ${say("a")}</span> <span class="b"><i></i> B ${say("b")}</span> ${curve.unit}`;
 }
 
 function tick() {
@@ -73,12 +73,13 @@ function play() {
   }).catch(() => {});
 }
 
-function path(values, curve, low, high) {
+function path(side, curve, low, high) {
   const y = (value) => 145 - 140 * (value - low) / (high - low || 1);
   let pen = "M", text = "";
-  values?.forEach((value, i) => {
+  curve[side]?.forEach((value, i) => {
     if (value === null) { pen = "M"; return; }
-    text += `${pen}${(1000 * (i * curve.stride + 0.5) / shown.frames).toFixed(1)} ${y(value).toFixed(1)}`;
+    const frame = curve.starts[side] + i * curve.stride;
+    text += `${pen}${(1000 * (frame + 0.5) / shown.frames).toFixed(1)} ${y(value).toFixed(1)}`;
     pen = "L";
   });
   return text;
@@ -92,8 +93,8 @@ function drawCurve() {
   const [low, high] = [Math.min(...known), Math.max(...known)];
   at(".pgs-sync-high").textContent = high.toPrecision(4);
   at(".pgs-sync-low").textContent = low.toPrecision(4);
-  at("path.a").setAttribute("d", path(curve.a, curve, low, high));
-  at("path.b").setAttribute("d", path(curve.b, curve, low, high));
+  at("path.a").setAttribute("d", path("a", curve, low, high));
+  at("path.b").setAttribute("d", path("b", curve, low, high));
 }
 
 function open() {

@@ -10,13 +10,21 @@ import gradio as gr
 
 from hub import messages
 from hub.components import Column, sortable, table_html
-from hub.exports import FORMATS, export, show
+from hub.exports import FORMATS, export, short, show
 from hub.plots import experiment, quality_against_speed
-from hub.results import BESIDE, COLUMN_SETS, FACETS, Results, is_subdued, label, number
+from hub.results import BESIDE, COLUMN_SETS, COST, FACETS, Results, is_subdued, label, number
+from leaderboard.board.compiled import title_of
+from leaderboard.metrics import cells
 from pgstalker.errors import PgsError
 from pgstalker.method import discover
 
 ANY = "All"
+HEADINGS = COST | {
+    "null": "By chance (95 %)", "r": "Correlation", "ms_p95": "95 % within, ms", "frames_per_second": "Frames/s",
+}  # fmt: skip
+"""Of experiments' tables, where the key says too little."""
+RANKED = {"fidelity": "fidelity", "lip": "lips", "sync": "sync", "speed": "speed"}
+"""Groups of figures in words."""
 TITLES = {
     "dataset": "Dataset", "setting": "Driving", "composite": "Composite", "protocol": "Protocol", "source": "Source",
     "device": "Device",
@@ -74,19 +82,19 @@ class View:
     def open(self, event: gr.SelectData, *choice: object) -> tuple:
         """What lies behind the row that was chosen."""
         row = self.rows(*choice)[0][event.index]
-        videos = [(clip, path) for clip in row["clips"] if (path := self.results.media(clip))]
-        sample = gr.Video(value=None, visible=False)
-        if videos:
-            clip, path = videos[0]
-            sample = gr.Video(value=str(path), label=f"{label(row)}, {clip['clip']}", visible=True)
-        clips = [f"{row['dataset']}/{clip['clip']}" for clip, _ in videos]
+        shown = next(filter(None, map(self.results.shown, row["clips"])), None)
+        sample, picked = gr.Video(value=None, visible=False), None
+        if shown is not None:
+            clip, name = shown
+            sample = gr.Video(value=str(clip.videos[name]), label=f"{label(row)}, {clip.clip}", visible=True)
+            picked = [clip.id, name] if clip.truth else None
         return (
             gr.Column(visible=True),
             provenance(self.results, row),
             per_clip(self.results, row),
             sample,
-            [clips[0], label(row)] if clips else None,
-            gr.Button(visible=bool(clips)),
+            picked,
+            gr.Button(visible=picked is not None),
         )
 
     @messages.handler
@@ -94,14 +102,12 @@ class View:
         entry = next((entry for entry in self.results.experiments if entry["id"] == chosen), None)
         if entry is None:
             return "", None, ""
-        titles = list(dict.fromkeys(title for line in entry["table"] for title in line))
-        lines = [[line.get(title) for title in titles] for line in entry["table"]]
-        rows = table_html([Column(title) for title in titles], lines, show=lambda place, value: f"{value:.4g}")
-        return entry["question"], experiment(self.results, entry), rows
+        about = "\n".join([entry["question"], "", *(f"- {note}" for note in entry.get("notes", []))])
+        return about, experiment(self.results, entry), experiment_table(entry["table"])
 
 
 def build(results: Results, place: gr.Tab) -> tuple[gr.Button, gr.JSON]:
-    """Lay out the tab inside `place`; returns the button that asks to compare, and [clip id, method]."""
+    """Lay out the tab inside `place`; returns the button that asks to compare, and [clip id, name in it]."""
     view = View(results)
     gr.HTML(messages.HOW_TO_READ, padding=False)
     with gr.Row(elem_classes="pgs-filters"):
@@ -221,6 +227,27 @@ def table(results: Results, rows: list[dict], sets: list[str]) -> str:
     )  # fmt: skip
 
 
+def experiment_table(table: list[dict]) -> str:
+    """What an experiment found; columns without anything are left out."""
+    named = dict.fromkeys(key for line in table for key in line)
+    keys = [key for key in named if any(line.get(key) is not None for line in table)]
+    lines = [[_word(line.get(key)) for key in keys] for line in table]
+    return table_html([Column(heading(key)) for key in keys], lines, show=lambda place, value: short(value))
+
+
+def _word(value: object) -> object:
+    return ("no", "yes")[value] if isinstance(value, bool) else value
+
+
+def heading(key: str) -> str:
+    """A key of an experiment's table for people: psnr_low is PSNR low."""
+    if key in HEADINGS:
+        return HEADINGS[key]
+    figure = next((name for name in sorted(cells(), key=len, reverse=True) if f"{key}_".startswith(f"{name}_")), "")
+    words = (title_of(figure) if figure else "") + key[len(figure) :].replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
 def provenance(results: Results, row: dict) -> str:
     """Who made the row, with what, on what, and how to check it."""
     protocol = results.protocols.get(row["protocol"], {})
@@ -231,6 +258,7 @@ def provenance(results: Results, row: dict) -> str:
         "Beside the head": results.beside(row),
         "Protocol": f"{row['protocol']} ({', '.join(parts)})",
         "Device": row["device"],
+        "Rank": _rank(row),
         "Revision": row.get("revision") or "–",
         "Training": _training(row),
         "Compiled by": _program(results.made_by),
@@ -240,6 +268,9 @@ def provenance(results: Results, row: dict) -> str:
         machine = record["env"]
         facts["Measured"] = f"{record['created']} on {machine.get('gpu') or machine.get('cpu')}"
         facts["Measured by"] = _program(record["tool"])
+        if row["source"] != "measured":
+            facts["Made by"] = record.get("operator", {}).get("generated_by") or "–"
+            facts["Measured by"] += ", computed by the submitter"
         facts["Prediction"] = f"sha256 {(record['inputs']['prediction'] or {}).get('sha256', '–')[:16]}…"
     declared = discover().get(row["method"])
     if declared is not None and declared.paper:
@@ -260,6 +291,14 @@ def differences(lines: tuple[str, ...]) -> str:
 
 def _program(tool: dict) -> str:
     return " ".join(["pgstalker", tool.get("version", "?"), str(tool.get("commit") or "")[:12]]).strip()
+
+
+def _rank(row: dict) -> str:
+    """With the groups that it is the mean of."""
+    if row.get("overall") is None:
+        return "–"
+    groups = [f"{RANKED.get(group, group)} {rank:.3g}" for group, rank in row["group_ranks"].items()]
+    return f"{row['overall']:.3g}: mean of {', '.join(groups)}" if groups else f"{row['overall']:.3g}"
 
 
 def _training(row: dict) -> str:

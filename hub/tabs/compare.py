@@ -16,7 +16,10 @@ from hub import messages
 from hub.comparison import QUICK, TRUTH, Comparison, Side, built_in, measured, playable
 from hub.components import Column, sortable, sync_compare, table_html
 from hub.equipment import can_judge
+from hub.exports import short
+from hub.judging import JudgingStopped, stoppable
 from hub.results import ARROWS, Results
+from hub.stops import Stops
 from leaderboard.board.compiled import title_of
 from pgstalker.errors import PgsError
 from pgstalker.media import check_video, probe
@@ -27,7 +30,7 @@ KEEP_S = 3600
 ADDRESS = "“Copy link” puts the address of this comparison here and on the clipboard"
 PROGRESS = gr.Progress()  # Gradio looks for one among a handler's defaults
 PREFIX = "pgstalker-compare-"
-LINK = """(clip, a, b) => {
+LINK = """([clip, a, b]) => {
   const address = new URL(window.location.origin + window.location.pathname);
   const frame = document.querySelector("#players .pgs-sync-scrub")?.value ?? "0";
   for (const [name, value] of Object.entries({tab: "compare", clip, a, b, frame})) {
@@ -60,6 +63,7 @@ class Duel:
     """The tab's handlers."""
 
     results: Results
+    stops: Stops = field(default_factory=Stops)
 
     @messages.handler
     def validate(self, source, clip, a, b, own_a, own_b, own_truth) -> list[dict]:
@@ -118,9 +122,8 @@ class Duel:
         if not picked:
             raise PgsError(messages.NO_VIDEO_OF_ROW)
         clip_id, a = picked
-        b = TRUTH if self.results.clips[clip_id].truth else a
-        session = Session(built_in(self.results, clip_id, a, b))
-        methods = self.methods(clip_id, a, b)
+        session = Session(built_in(self.results, clip_id, a, TRUTH))
+        methods = self.methods(clip_id, a, TRUTH)
         return (
             BOARD,
             clip_id,
@@ -163,24 +166,46 @@ class Duel:
         return frame_html(found, index)
 
     @messages.handler
-    def measure(self, session: Session | None, everything: bool, options: list[str], progress=PROGRESS) -> tuple:
+    def expect(self, session: Session | None, everything: bool, options: list[str], request: gr.Request) -> list[dict]:
+        """Before the queue: from now on it can be stopped."""
+        self.stops.expect(request)
+        return [gr.validate(True, "")] * 3
+
+    @messages.handler
+    def measure(
+        self, session: Session | None, everything: bool, options: list[str], request: gr.Request, progress=PROGRESS
+    ) -> tuple:
         """Scores both of one's own videos against the truth: session, players, table, status."""
-        if session is None or session.comparison.clip is not None:
-            raise PgsError(messages.NEEDS_OWN)
-        if session.comparison.truth is None:
-            raise PgsError(messages.NEEDS_TRUTH)
-        chosen = () if everything else QUICK
-        switches = {name: name in options for name in ("resample", "cut", "align")}
-
-        def tell(stage: str, share: float) -> None:
-            progress(share, desc=stage)
-
-        session = Session(measured(session.comparison, chosen, switches, session.folder, tell), session.scratch)
+        with self.stops.running(request) as stopped:
+            if session is None or session.comparison.clip is not None:
+                raise PgsError(messages.NEEDS_OWN)
+            if session.comparison.truth is None:
+                raise PgsError(messages.NEEDS_TRUTH)
+            chosen = () if everything else QUICK
+            switches = {name: name in options for name in ("resample", "cut", "align")}
+            tell = stoppable(lambda stage, share: progress(share, desc=stage), stopped)
+            try:
+                made = measured(session.comparison, chosen, switches, session.folder, tell)
+            except JudgingStopped:
+                return gr.skip(), gr.skip(), gr.skip(), messages.status(messages.STOPPED)
+        session = Session(made, session.scratch)
         return (session, *self._shown(session))
+
+    @messages.handler
+    def stop(self, request: gr.Request) -> None:
+        self.stops.stop(request)
 
     def _shown(self, session: Session, start: int = 0) -> tuple:
         comparison = session.comparison
         return comparison.players(start), differences_html(comparison), facts(comparison)
+
+    @messages.handler
+    def named(self, session: Session | None) -> list[str]:
+        """Clip, A and B of what is shown, for its address."""
+        shown = _made(session).comparison
+        if shown.clip is None:
+            raise PgsError(messages.OWN_NO_ADDRESS)
+        return [shown.clip, shown.a.title, shown.b.title]
 
     @messages.handler
     def zipped(self, session: Session | None) -> str:
@@ -239,17 +264,19 @@ def build(results: Results) -> Compare:
             everything = gr.Checkbox(label="All figures (slower)", elem_id="everything", min_width=160)
             options = gr.CheckboxGroup(["resample", "cut", "align"], label="Allow", elem_id="allow", min_width=220)
             measure = gr.Button("Measure both", elem_id="measure", min_width=140, interactive=can_judge())
+            stop = gr.Button("Stop", variant="stop", elem_id="measure-stop", min_width=90, scale=0)
             gr.Markdown(messages.NO_JUDGE, elem_classes="pgs-faint", visible=not can_judge())
-        files(duel, session, clip, a, b)
+        files(duel, session)
     filled = [session, players, table, status, frame, tools]
     inputs = [source, clip, a, b, *own]
     go.click(duel.start, inputs, filled, validator=duel.validate, api_visibility="private", show_progress_on=status)
     measure.click(
-        duel.measure, [session, everything, options], [session, players, table, status], api_visibility="private",
-        concurrency_id="render", show_progress_on=status,
+        duel.measure, [session, everything, options], [session, players, table, status], validator=duel.expect,
+        api_visibility="private", concurrency_id="render", show_progress_on=status,
     )  # fmt: skip
+    stop.click(duel.stop, None, None, **QUIET)
     players.input(duel.look, session, frame, trigger_mode="always_last", **QUIET)
-    clip.change(duel.methods, clip, [a, b], **QUIET)
+    clip.input(duel.methods, clip, [a, b], **QUIET)  # not change: a link and the board set A and B themselves
     source.change(
         lambda chosen: [gr.update(visible=chosen == BOARD), *[gr.update(visible=chosen == OWN)] * 2],
         source, [from_board, from_own, measuring], **QUIET,
@@ -257,7 +284,7 @@ def build(results: Results) -> Compare:
     return Compare(duel, source, [clip, a, b], own[0], filled)
 
 
-def files(duel: Duel, session: gr.State, *choice) -> None:
+def files(duel: Duel, session: gr.State) -> None:
     """Link, zip and side-by-side video."""
     with gr.Row(elem_classes="pgs-buttons"):
         link = gr.Button("Copy link", size="sm", elem_id="link", scale=0, min_width=110)
@@ -266,7 +293,9 @@ def files(duel: Duel, session: gr.State, *choice) -> None:
         address = gr.Textbox(
             show_label=False, container=False, interactive=False, elem_id="address", placeholder=ADDRESS
         )
-    link.click(None, list(choice), address, js=LINK)
+    names = gr.JSON(visible=False)
+    named = link.click(duel.named, session, names, **QUIET)
+    named.success(None, names, address, js=LINK)
     for button, make, name in ((zipped, duel.zipped, "zip-file"), (filmed, duel.filmed, "film-file")):
         saved = gr.DownloadButton(visible="hidden", elem_id=name)
         made = button.click(make, session, saved, api_visibility="private", show_progress="minimal")
@@ -324,7 +353,8 @@ def differences_html(comparison: Comparison) -> str:
         lines.append([name, row["a"], row["b"], row["difference"], low, high, row["verdict"]])
     looks = {"tie": "pgs-anchor", "A better": "pgs-side-a", "B better": "pgs-side-b"}
     return table_html(
-        [Column(title) for title in titles], lines, show=lambda place, value: f"{value:.4g}",
+        [Column(title, tip=messages.PAIRED if title == "A − B" else "") for title in titles], lines,
+        show=lambda place, value: short(value),
         look=lambda line, place: looks.get(lines[line][-1], "") if place == len(titles) - 1 else "",
     )  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import tempfile
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -14,9 +13,10 @@ import gradio as gr
 from hub import messages
 from hub.components import Column, sortable, table_html
 from hub.equipment import can_judge
-from hub.exports import show
+from hub.exports import short, show
 from hub.judging import SWITCHES, Judged, JudgingStopped, check_files, clip_ids, judge, pack_record, place_among
 from hub.results import ARROWS, Results
+from hub.stops import Stops
 from leaderboard.board.compiled import title_of
 from leaderboard.metrics import cells
 from leaderboard.protocol import Codec, Composite
@@ -39,46 +39,43 @@ Then open a pull request that says where the zip lies: the same rules are checke
 
 @dataclass
 class Judge:
-    """The tab's handlers; a visitor's running measurement is found again when it is to stop."""
+    """The tab's handlers."""
 
     results: Results
-    _stops: dict[str, threading.Event] = field(default_factory=dict)
+    stops: Stops = field(default_factory=Stops)
 
     @messages.handler
-    def validate(self, prediction, truth, audio, *rest) -> list[dict]:
+    def validate(self, prediction, truth, audio, composite, codec, allow, request: gr.Request) -> list[dict]:
         """Before the queue: what is missing or cannot be read is said beside the input."""
         wrong = check_files(prediction, truth, audio)
         if not prediction:
             wrong["prediction"] = messages.NEEDS_PREDICTION
         names = ("prediction", "truth", "audio")
         checks = [gr.validate(name not in wrong, messages.sentence(wrong.get(name, ""))) for name in names]
-        return checks + [gr.validate(True, "")] * len(rest)
+        if not wrong:
+            self.stops.expect(request)
+        return checks + [gr.validate(True, "")] * 3
 
     @messages.handler
     def measure(
         self, prediction, truth, audio, composite, codec, allow, request: gr.Request, progress=PROGRESS
     ) -> tuple:
         """Judged, table, status, outcome."""
-        session = request.session_hash or request.client.host
-        stop = self._stops[session] = threading.Event()
         files = {"prediction": prediction, "truth": truth, "audio": audio}
         try:
-            judged = judge(
-                files, {"composite": composite, "codec": codec}, dict.fromkeys(allow, True),
-                progress=lambda stage, share: progress(share, desc=messages.STAGES.get(stage, stage)),
-                stopped=stop.is_set,
-            )  # fmt: skip
+            with self.stops.running(request) as stopped:
+                judged = judge(
+                    files, {"composite": composite, "codec": codec}, dict.fromkeys(allow, True),
+                    progress=lambda stage, share: progress(share, desc=messages.STAGES.get(stage, stage)),
+                    stopped=stopped,
+                )  # fmt: skip
         except JudgingStopped:
             return gr.skip(), gr.skip(), messages.status(messages.STOPPED), gr.skip()
-        finally:
-            self._stops.pop(session, None)
         return judged, record_table(judged.record), summary(judged.record), gr.Column(visible=True)
 
     @messages.handler
     def stop(self, request: gr.Request) -> None:
-        stop = self._stops.get(request.session_hash or "")
-        if stop is not None:
-            stop.set()
+        self.stops.stop(request)
 
     @messages.handler
     def place(self, judged: Judged | None, clip_id: str) -> str:
@@ -220,7 +217,7 @@ def record_table(record: dict[str, Any]) -> str:
     titles = ("Figure", "Value", "95 % from", "to", "Frames", "Note")
     return table_html(
         [Column(title) for title in titles], lines,
-        show=lambda place, value: f"{value:d}" if place == 4 else f"{value:.4g}",
+        show=lambda place, value: f"{value:d}" if place == 4 else short(value),
         look=lambda line, place: "pgs-wide" if place == 5 else "",
     )  # fmt: skip
 
@@ -234,15 +231,19 @@ def summary(record: dict[str, Any]) -> str:
 
 
 def standing_table(rows: list[dict[str, Any]]) -> str:
-    """The board with the visitor's result among it, best first."""
-    if len(rows) < 2:
-        return messages.status(messages.STANDS_ALONE)
+    """The board with the visitor's result among it, best first; and what of it does not rank, and why."""
+    reasons = dict.fromkeys(reason for row in rows for reason in row.get("left_out", []))
+    listed = "".join(f"<li>{html.escape(reason)}</li>" for reason in reasons)
+    told = f'<div class="pgs-faint">{messages.NOT_RANKED}<ul>{listed}</ul></div>' if listed else ""
+    if all(row["is_own"] for row in rows):
+        return messages.status(messages.STANDS_ALONE) + told
     known = cells()
     keys = list(dict.fromkeys(key for row in rows for key in row["ranks"] if key in known))
     columns = [Column("Method"), Column("Rank")]
     columns += [Column(f"{title_of(key)} {ARROWS[known[key][1].direction]}", tip=known[key][1].meaning) for key in keys]
     lines = [[row["title"], row["overall"], *(row["values"].get(key) for key in keys)] for row in rows]
-    return table_html(
+    table = table_html(
         columns, lines, show=lambda place, value: show(value, 2 if place == 1 else 3),
         look=lambda line, place: "pgs-best" if rows[line]["is_own"] else "",
     )  # fmt: skip
+    return table + told

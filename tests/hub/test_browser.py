@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import zipfile
 
@@ -157,6 +158,16 @@ def test_a_comparison_has_a_link_a_zip_and_a_video(visit):
     again = visit("?" + link.partition("?")[2])
     again.wait_for_selector("#players .pgs-sync-body >> visible=true")
     assert again.input_value("#method-a input") == "PGSTalker"
+    again.click("#link")
+    again.wait_for_function("document.querySelector('#address input, #address textarea').value.includes('clip=drawn')")
+
+
+def test_a_link_opens_its_own_clip_and_sides(visit):
+    page = visit("?tab=compare&clip=drawn/two&a=Still+frame&b=Truth")
+    page.wait_for_selector("#players figcaption:has-text('Still frame')")
+    page.wait_for_timeout(1000)  # what a change of the clip would set off has been
+    shown = [page.input_value(f"#{name} input") for name in ("clip", "method-a", "method-b")]
+    assert shown == ["drawn/two", "Still frame", "Truth"]
 
 
 def test_a_row_of_the_board_opens_against_the_truth(visit):
@@ -353,6 +364,30 @@ def test_a_video_is_judged_and_placed(visit, results):
     with zipfile.ZipFile(saved.value.path()) as file:
         assert sorted(file.namelist()) == ["scores.json", "scores.npz"]
         assert json.loads(file.read("scores.json"))["method"]["id"] == "my-method"
+
+
+def test_who_waits_to_be_judged_can_stop(visit, results, monkeypatch):
+    from hub.tabs import evaluate
+
+    may_end, judge = threading.Event(), evaluate.judge
+
+    def crawl(*arguments, **options):
+        may_end.wait(60)
+        return judge(*arguments, **options)
+
+    monkeypatch.setattr(evaluate, "judge", crawl)
+    pages = [visit("?tab=submit"), visit("?tab=submit")]
+    for page, waits in zip(pages, ("text=/\\ds/", "text=/queue: /")):
+        page.set_input_files("#prediction input[type=file]", results.clips["drawn/one"].videos["PGSTalker"])
+        page.wait_for_selector("#prediction video")
+        page.click("#judge")
+        page.wait_for_selector(f"#judge-status >> {waits}")
+    for page in pages:
+        page.click("#judge-stop")
+        page.wait_for_timeout(500)
+    may_end.set()
+    for page in pages:
+        page.wait_for_selector("#judge-status >> text=Stopped. Nothing was kept.")
 
 
 def test_a_submission_is_linted_on_the_page(visit, tmp_path):

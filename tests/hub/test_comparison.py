@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from hub.comparison import TRUTH, Comparison, Side, built_in, measured, playable, verdict
-from hub.tabs.compare import BOARD, OWN, Duel
+from hub.results import Results
+from hub.tabs.compare import BOARD, OWN, Duel, Session, build
+from leaderboard.board.series import paired, read_entry
 from leaderboard.metrics import cells
+from leaderboard.records import read_record
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.media import VideoWriter, probe
 from tests.hub.boards import FRAMES, SIDE
@@ -48,6 +54,66 @@ def test_differences_are_paired_and_have_an_interval(pair):
 def test_a_method_ties_with_itself(results):
     same = built_in(results, "drawn/one", "PGSTalker", "PGSTalker").differences()
     assert {row["verdict"] for row in same} <= {"tie", "equal"} and same
+
+
+def sides(first, second, steps=(1, 1), starts=((0, 0), (0, 0))) -> Comparison:
+    """Two sides with a PSNR per frame, no videos needed."""
+    made = [
+        Side(name, Path(f"{name}.mp4"), None, {"psnr": float(np.mean(values))}, {"psnr": values}, {"psnr": step}, start)
+        for name, values, step, start in zip("ab", (first, second), steps, starts)
+    ]
+    return Comparison(*made, None, 25.0, 100, (SIDE, SIDE))
+
+
+def test_who_draws_few_frames_is_paired_on_those():
+    truth = 30 + np.sin(np.arange(96) / 9)
+    made = sides(truth[::8] + 1, truth, steps=(8, 1))
+    (row,) = made.differences()
+    assert row["difference"] == pytest.approx(1) and row["ci95"] == pytest.approx((1, 1))
+    curve = made.players()["curves"]["psnr"]
+    assert curve["stride"] == 8 and len(curve["a"]) == len(curve["b"]) == 12
+    assert np.allclose(np.subtract(curve["a"], curve["b"]), 1, atol=1e-4)
+
+
+def test_shifted_sides_are_paired_by_the_truth_s_frames_and_drawn_from_their_own_start():
+    truth = 30 + np.sin(np.arange(96) / 9)
+    made = sides(truth[:90] + 1, truth[4:], starts=((3, 0), (0, 4)))
+    (row,) = made.differences()
+    assert row["difference"] == pytest.approx(1) and row["ci95"] == pytest.approx((1, 1))
+    assert made.players()["curves"]["psnr"]["starts"] == {"a": 3, "b": 0}
+    strided = sides(truth[::5] + 1, truth[3::8], steps=(5, 8), starts=((0, 0), (0, 3)))
+    assert strided.differences()[0]["ci95"] == pytest.approx((1, 1)), "at 35 and 75 of the truth"
+    never = sides(truth[::4], truth[1::4] - 1, steps=(4, 4), starts=((0, 0), (0, 1)))
+    assert never.differences()[0]["ci95"] is None and never.differences()[0]["verdict"] == "A nearer the best"
+
+
+def test_a_record_s_stride_counts(results):
+    clip = results.clips["drawn/one"]
+    record, series = read_record(clip.records["PGSTalker"])
+    record["clip"] |= {"stride": 8, "starts": [1, 2]}
+    record["metrics"]["psnr"]["stride"] = 5
+    side = Side.of_record("A", clip.videos["PGSTalker"], record, series)
+    assert side.steps["psnr"] == 40 and side.steps["ssim"] == 8 and side.starts == (8, 16)
+
+
+def test_every_committed_video_stands_beside_the_truth_and_the_first():
+    results = Results()
+    for clip in results.clips.values():
+        first, *others = clip.videos
+        for name in [*others, *([TRUTH] if clip.truth else [])]:
+            made = built_in(results, clip.id, first, name)
+            assert made.fps == 25 and made.frames > 90, (clip.id, name)
+
+
+def test_committed_rows_are_paired_as_the_board_pairs_them():
+    results = Results()
+    clip = results.clips["presenters/mira"]
+    entries = [read_entry(clip.records[name], results.folder) for name in ("PGSTalker", "AD-NeRF")]
+    made = [Side.of_record(entry.path, Path(entry.path), entry.record, entry.series) for entry in entries]
+    assert made[1].steps["psnr"] == 8
+    rows = {row["key"]: row for row in Comparison(*made, None, 25.0, 98, (256, 256)).differences()}
+    for line in paired(*({"mira": entry} for entry in entries), ["psnr", "lmd_mp", "flip"]):
+        assert rows[line.key]["ci95"] == pytest.approx(line.comparison.ci95)
 
 
 def test_the_verdict_goes_by_the_figure_s_direction():
@@ -99,6 +165,26 @@ def test_one_s_own_videos_are_measured_like_the_command_line_does(results, tmp_p
     assert {stage[0] for stage in stages} == {"A", "B"}
 
 
+def test_measuring_both_can_be_stopped_while_it_waits(results, monkeypatch):
+    monkeypatch.setattr("hub.comparison.score", lambda *arguments: pytest.fail("it was to stop"))
+    clip, visitor, duel = results.clips["drawn/one"], SimpleNamespace(session_hash="abc"), Duel(results)
+    sides = [Side(name, path) for name, path in list(clip.videos.items())[:2]]
+    asked = Session(Comparison.of(*sides, Side(TRUTH, clip.truth))), False, [], visitor
+    assert all(check["is_valid"] for check in duel.expect(*asked))
+    duel.stop(visitor)
+    assert "Stopped. Nothing was kept." in duel.measure(*asked)[-1]
+
+
+def test_the_address_is_of_what_is_shown(results):
+    duel, clip = Duel(results), results.clips["drawn/two"]
+    assert duel.named(Session(built_in(results, "drawn/two", OTHER, TRUTH))) == ["drawn/two", OTHER, TRUTH]
+    own = Side("mine", clip.truth)
+    with pytest.raises(gr.Error, match="no address"):
+        duel.named(Session(Comparison.of(own, own, None)))
+    with pytest.raises(gr.Error, match="no comparison yet"):
+        duel.named(None)
+
+
 def test_bad_input_is_told_beside_it_and_before_the_queue(results, tmp_path):
     duel = Duel(results)
     text = tmp_path / "words.mp4"
@@ -128,6 +214,14 @@ def test_the_same_link_gives_the_same_comparison_and_nothing_else(results):
     for wrong in ({"clip": "/etc/passwd"}, {"a": "nobody"}, {"tab": "board"}):
         assert duel.opened_by_link(Request(**{**good, **wrong}))[3] == {"__type__": "update"}
     assert duel.opened_by_link(Request(**{**good, "frame": "9999"}))[4]["start"] == 0
+
+
+def test_the_lists_of_a_clip_answer_to_the_visitor_alone(results):
+    """A link and the board set clip, A and B together: `change` would put the first two back."""
+    with gr.Blocks() as page:
+        build(results)
+    (event,) = [event for event in page.fns.values() if getattr(event.fn, "__name__", "") == "methods"]
+    assert [name for _, name in event.targets] == ["input"]
 
 
 def test_one_frame_shows_errors_and_mouths(pair, monkeypatch, tmp_path):

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import zipfile
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
 from hub.judging import JudgingStopped, check_files, clip_ids, judge, place_among
-from hub.tabs.evaluate import NO_CLIP, SUBMIT, Judge, record_table
+from hub.tabs.evaluate import NO_CLIP, SUBMIT, Judge, record_table, standing_table
 from leaderboard.__main__ import main
 from leaderboard.places import ROOT
 from leaderboard.submission import STEPS
 from leaderboard.submission.pack import EXAMPLE
 from pgstalker.errors import MediaError
 from tests.hub.boards import METRICS, video
+from tests.hub.test_comparison import write
 
+VISITOR = SimpleNamespace(session_hash="abc")
+"""What the page's handlers need of a request."""
 VOLATILE = {"id", "created", "seconds", "per_frame"}
 
 
@@ -47,23 +51,54 @@ def test_it_is_placed_among_the_board_s_rows_of_its_clip(files, results):
     assert judge_.place(judged, NO_CLIP) == "" == judge_.place(None, "drawn/one")
 
 
+def test_what_does_not_rank_says_why():
+    own = {"title": "Mine", "is_own": True, "overall": None, "ranks": {}, "values": {}}
+    own |= {"left_out": ["<b>: nobody else has one"]}
+    alone, other = standing_table([own]), own | {"title": "Theirs", "is_own": False, "left_out": []}
+    assert "picture size" in alone and "leaderboard truth DATASET/CLIP --out FOLDER" in alone and "device" in alone
+    for told in (alone, standing_table([own, other])):
+        assert "<li>&lt;b&gt;: nobody else has one</li>" in told
+    assert "<li>" not in standing_table([own | {"left_out": []}, other])
+
+
+def test_a_result_of_another_size_hears_that_it_stands_alone(files, results, tmp_path):
+    for name in files:
+        write(tmp_path / f"{name}80.mp4", side=80)
+    judged = judge({name: str(tmp_path / f"{name}80.mp4") for name in files}, {}, {}, METRICS)
+    told = Judge(results).place(judged, "drawn/one")
+    assert "Nobody else" in told and "your-result [now]: nobody else has one" in told
+
+
 def test_a_measurement_can_be_stopped(files):
     with pytest.raises(JudgingStopped):
         judge({**files, "audio": None}, {}, {}, METRICS, stopped=lambda: True)
+
+
+def test_a_measurement_can_be_stopped_while_it_waits(files, results, monkeypatch):
+    monkeypatch.setattr("hub.judging.score", lambda *arguments: pytest.fail("it was to stop"))
+    judge_, inputs = Judge(results), (files["prediction"], files["truth"], None, "full_frame", "lossless", [])
+    assert all(check["is_valid"] for check in judge_.validate(*inputs, VISITOR))
+    judge_.stop(VISITOR)
+    *_, status, _ = judge_.measure(*inputs, VISITOR)
+    assert "Stopped. Nothing was kept." in status
+    judge_.stop(VISITOR)
+    with judge_.stops.running(VISITOR) as stopped:
+        assert not stopped(), "the next one goes on"
+        judge_.stop(SimpleNamespace(session_hash="another"))
+        assert not stopped()
 
 
 def test_what_cannot_be_judged_is_said_beside_its_input(files, results, tmp_path):
     words = tmp_path / "words.mp4"
     words.write_text("no video")
     assert set(check_files(files["prediction"], str(words), files["prediction"])) == {"truth", "audio"}
-    checks = Judge(results).validate(None, str(words), None, "full_frame", "lossless", [])
+    checks = Judge(results).validate(None, str(words), None, "full_frame", "lossless", [], VISITOR)
     assert [check["is_valid"] for check in checks] == [False, False, True, True, True, True]
     assert "drop it here" in checks[0]["message"] and "cannot be read" in checks[1]["message"]
 
 
 def test_a_switch_of_the_command_line_is_named_as_the_box_to_tick(files, results, tmp_path):
     from hub import messages
-    from tests.hub.test_comparison import write
 
     big = write(tmp_path / "big.mp4", side=80)
     with pytest.raises(MediaError) as caught:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 
 import pytest
 
 from hub.comparison import built_in
-from hub.exports import export
+from hub.exports import export, short
 from hub.plots import frontier, quality_against_speed
 from hub.results import Results
-from hub.tabs.board import ANY, View, printed
+from hub.tabs.board import ANY, View, printed, provenance
 from pgstalker.errors import ConfigError
+from tests.hub.test_comparison import write
 
 ALL = (ANY,) * 6
 
@@ -50,6 +53,20 @@ def test_exports_hold_what_is_on_the_screen(results):
     assert r"self-full\_frame" in tex and r"\textbf{" in tex and tex.count(r"\\") == 4
 
 
+def test_a_stranger_s_text_stays_text_in_an_export(results):
+    row = results.rows[0] | {"title": "a\\b^c~d|e\n<img>[x](y) `z` **w**"}
+    table = results.table([row], ["Fidelity"])
+    markdown, tex = (export(results, [row], table, form) for form in ("md", "tex"))
+    assert r"| a\\b^c~d\|e &lt;img>\[x](y) \`z\` \*\*w\*\* |" in markdown and len(markdown.splitlines()) == 3
+    assert r"a\textbackslash{}b\textasciicircum{}c\textasciitilde{}d|e \textless{}img\textgreater{}{[}x]" in tex
+
+
+def test_large_numbers_are_whole_and_small_ones_have_four_digits():
+    assert [short(value) for value in (13500.0, 9000.0, 132.74, 0.818, 0, -0.12734)] == [
+        "13,500", "9000", "132.7", "0.818", "0", "-0.1273",
+    ]  # fmt: skip
+
+
 def test_the_view_filters_and_says_how_many(results):
     view = View(results)
     _, count = view.show("drawn", *ALL[1:], "still", ["Fidelity"])
@@ -79,6 +96,13 @@ def test_printed_figures_stay_apart(results):
     table = printed(results, "self")
     assert "30.75" in table and "ER-NeRF" in table and "41.77" not in table
     assert "30.75" not in View(results).show(*ALL, "", ["Fidelity"])[0]
+
+
+def test_an_experiment_says_what_to_know_of_it_in_words(results):
+    about, drawing, table = View(results).experiment("fusion")
+    assert about.startswith("What does gating add?") and "- on one clip" in about and drawing is not None
+    assert re.findall(r"<button[^>]*>(.*?)<", table) == ["Fusion", "PSNR mouth low", "Steps", "Agrees"]
+    assert re.findall(r"<td[^>]*>(.*?)<", table)[:4] == ["gated", "31", "13,500", "yes"]
 
 
 def test_the_frontier_holds_whom_nobody_beats_in_both():
@@ -112,6 +136,62 @@ def test_usual_rows_come_first_and_an_unusual_one_is_in_no_plot(results, tmp_pat
     assert plots[0].to_json() == plots[1].to_json()
 
 
+def changed(results, folder, change) -> Results:
+    """The results with their rows changed, in a folder of their own that holds the same files."""
+    board = json.loads((results.folder / "board.json").read_text())
+    change(board["rows"])
+    (folder / "board.json").write_text(json.dumps(board))
+    for part in ("media", "measured"):
+        shutil.copytree(results.folder / part, folder / part)
+    return Results(folder)
+
+
+def test_videos_of_another_size_are_a_clip_of_their_own(results, tmp_path):
+    def add(rows):
+        rows[1] |= {"size": 512}
+        rows[2] |= {"size": None}
+
+    made = changed(results, tmp_path, add)
+    write(tmp_path / "media" / "drawn" / "one" / "truth@512.mp4")
+    assert list(made.clips) == ["drawn/one", "drawn/two", "drawn/one, 512 px", "drawn/two, 512 px"]
+    assert list(made.clips["drawn/one"].videos) == ["PGSTalker", "Still frame"]
+    assert made.clips["drawn/one, 512 px"].truth.name == "truth@512.mp4"
+    assert made.clips["drawn/two, 512 px"].truth is None
+
+
+def opened(results, number: int) -> tuple:
+    """What View.open says of the row of that number."""
+
+    class Event:
+        index = number
+
+    return View(results).open(Event(), *ALL, "", ["Fidelity"])
+
+
+def test_two_rows_of_one_label_open_their_own_video(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: rows[1].update(title="PGSTalker", variant="", preset="slow"))
+    assert [row["title"] for row in made.rows[:2]] == ["PGSTalker"] * 2
+    for number, row in enumerate(made.rows):
+        *_, sample, (clip, name), _ = opened(made, number)
+        assert sample.value["path"].endswith(f"{row['method']}.mp4")
+        assert str(made.clips[clip].records[name]).endswith(row["clips"][0]["record"])
+
+
+def test_without_a_truth_nothing_is_compared_with_it(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: None)
+    for clip in ("one", "two"):
+        (tmp_path / "media" / "drawn" / clip / "truth.mp4").unlink()
+    *_, sample, picked, button = opened(made, 0)
+    assert sample.visible and picked is None and not button.visible
+
+
+def test_media_out_of_the_folder_are_left_out_with_a_warning(results, tmp_path, caplog):
+    out = "../" + results.folder.name + "/media/drawn/one/truth.mp4"
+    made = changed(results, tmp_path, lambda rows: rows[0]["clips"][0].update(media=out))
+    assert "PGSTalker" not in made.clips["drawn/one"].videos and "PGSTalker" in made.clips["drawn/two"].videos
+    assert f"{out} leads out of" in caplog.text and opened(made, 0)[4] == ["drawn/two", "PGSTalker"]
+
+
 def test_what_lies_behind_a_row(results):
     class Event:
         index = 0
@@ -123,6 +203,22 @@ def test_what_lies_behind_a_row(results):
     assert clips.count("<tr>") == 3 and "…" in clips
     assert picked == ["drawn/one", "TalkingGaussian (audio_training=two-stage)"]
     assert sample.value["path"].endswith("talking-gaussian.mp4")
+
+
+def test_a_row_says_which_groups_its_rank_is_the_mean_of(results):
+    row = results.rows[0] | {"overall": 1.25, "group_ranks": {"lip": 1.5, "fidelity": 1.0}}
+    assert "1.25: mean of lips 1.5, fidelity 1</td>" in provenance(results, row)
+    assert "Rank</th><td>–" in provenance(results, row | {"overall": None, "group_ranks": {}})
+
+
+def test_a_submitted_row_says_who_made_it(results, tmp_path):
+    made = changed(results, tmp_path, lambda rows: rows[0].update(source="submitted"))
+    path = tmp_path / made.rows[0]["clips"][0]["record"]
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"operator": {"generated_by": "A. <Name>"}}))
+    facts = provenance(made, made.rows[0])
+    assert "Made by</th><td>A. &lt;Name&gt;" in facts and "computed by the submitter" in facts
+    assert "Made by" not in provenance(made, made.rows[1]) and "submitter" not in provenance(made, made.rows[1])
 
 
 def test_the_committed_board_is_shown_whole():

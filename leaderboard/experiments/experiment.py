@@ -188,11 +188,14 @@ class Variant:
 
 
 def measured(
-    context: Context, variants: Sequence[Variant], baseline: int | None = 0, is_timed: bool = True
+    context: Context,
+    variants: Sequence[Variant],
+    baseline: Callable[[int], int] | None = lambda number: 0,
+    is_timed: bool = True,
 ) -> list[dict[str, Any]]:
     """A row for each variant: its figures as means over the clips with intervals, its cost, and in psnr_gain and
-    psnr_mouth_gain by how much it is better than the baseline on the same frames (None: no such columns). is_timed:
-    whether time and memory are part of the question."""
+    psnr_mouth_gain by how much it is better, on the same frames, than the variant whose number `baseline` makes of its
+    own (None: no such columns). is_timed: whether time and memory are part of the question."""
     outcomes = context.fill([task for variant in variants for task in variant.tasks])
     left = iter(outcomes)
     found: list[dict[str, Entry]] = []
@@ -203,11 +206,11 @@ def measured(
         found.append(entries)
         reasons.append("; ".join(sorted({outcome.reason for outcome in own if outcome.reason})))
     rows = []
-    for variant, entries, reason in zip(variants, found, reasons):
+    for number, (variant, entries, reason) in enumerate(zip(variants, found, reasons)):
         cost = {name: value for name, value in _cost(entries).items() if is_timed or name in UNTIMED}
         row = variant.told | {"clips": len(entries)} | _figures(entries) | cost
         if baseline is not None:
-            row |= _gains(entries, found[baseline])
+            row |= _gains(entries, found[baseline(number)])
         rows.append(row | ({"failed": reason} if reason else {}))
     return rows
 

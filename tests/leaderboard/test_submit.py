@@ -409,6 +409,24 @@ def test_what_the_header_hides_is_counted(board, tmp_path):
         unpack(hostile(tmp_path / "large.zip", "large", bytes(2000)), tmp_path / "other", most_bytes=1000)
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_contents_that_cannot_be_unpacked_are_said(method, board, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("method.json", np.random.default_rng(0).bytes(5000))
+    raw = bytearray(path.read_bytes())
+    raw[60:2000] = bytes(1940)
+    path.write_bytes(raw)
+    reason = lint(path, board)[0].reason
+    assert "a.zip cannot be unpacked" in reason and "\n" not in reason
+
+
+def test_a_name_in_no_alphabet_is_said(board, tmp_path):
+    path = hostile(tmp_path / "a.zip", "\N{GREEK SMALL LETTER PI}.json")
+    path.write_bytes(path.read_bytes().replace("\N{GREEK SMALL LETTER PI}".encode(), b"\xff\xfe"))
+    assert "a.zip cannot be unpacked" in lint(path, board)[0].reason
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no zip"])
 def test_what_is_no_zip_is_said(content, board, tmp_path):
     (tmp_path / "a.zip").write_bytes(content)

@@ -109,6 +109,7 @@ class Metric:
     reference names the definition and the independent implementation it is tested against; package and parameters are
     what computes it. needs: "truth", "audio", "faces", "openface", "every frame" (a result that
     skips some tells it nothing). stride: every how many frames are looked at unless every frame is asked for.
+    is_published: of a metric whose weights the user brings, whether a sha256 is that of the file its authors publish.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Metric:
     regions: tuple[Region, ...] = ("full",)
     stride: int = 1
     package: str = "pgstalker"
+    is_published: Callable[[str], bool] | None = None
 
     def implementation(self) -> str:
         """What a record bears: package@version:parameters. Rows in which it differs do not compare."""

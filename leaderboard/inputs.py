@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,17 @@ class Survey:
     faces: FaceTrack | None
 
 
-def survey(side: Side, observer: Observer | None, seen: Callable[[int], None] = lambda frame: None) -> Survey:
-    """Decode a side once; `seen` is told each frame's number. The digest is that of `ffmpeg -pix_fmt rgb24 -f md5`."""
+def survey(
+    side: Side,
+    observer: Observer | None,
+    seen: Callable[[int], None] = lambda frame: None,
+    most: int | None = None,
+) -> Survey:
+    """Decode a side once, of its frames the first `most`; `seen` is told each frame's number. The digest is that of
+    `ffmpeg -pix_fmt rgb24 -f md5`."""
     digest = hashlib.md5(usedforsecurity=False)
     thumbs, faces = [], []
-    for index, frame in enumerate(side.frames()):
+    for index, frame in enumerate(islice(side.frames(), most)):
         digest.update(np.ascontiguousarray(frame).data)
         thumbs.append(_thumb(frame))
         if observer is not None:

@@ -157,7 +157,7 @@ def _again(path: Path, scores: Scores, whole: Run) -> Verdict:
         score(score_request(whole, protocol), out)
         fresh = read_record(out)
     if is_same(kept, record):
-        return Verdict(path, (*faults, *differences(scores, fresh, _rescored, by_frame=True)))
+        return Verdict(path, (*faults, *differences(scores, fresh, rescored, by_frame=True)))
     note = "its frames were made again here, and are compared as those of a row made anew"
     return Verdict(path, (*faults, *differences(scores, fresh, _retrained)), note=note)
 
@@ -223,11 +223,11 @@ def differences(scores: Scores, fresh: Scores, tolerance: Tolerance, by_frame: b
             if not _lacks_something(again):
                 yield f"{key} was {cell['value']:.6g} and is blank now ({again['reason']})"
         else:
-            yield from _unlike(key, scores, fresh, tolerance(key, cell), by_frame)
+            yield from unlike(key, scores, fresh, tolerance(key, cell), by_frame)
 
 
-def _unlike(key: str, scores: Scores, fresh: Scores, most: float, by_frame: bool) -> Iterator[str]:
-    """How one cell differs, that has a value in both."""
+def unlike(key: str, scores: Scores, fresh: Scores, most: float, by_frame: bool) -> Iterator[str]:
+    """In words, how one cell differs that has a value in both: by more than `most`; by_frame as in differences."""
     cell, again = scores[0]["metrics"][key], fresh[0]["metrics"][key]
     for name in CELL:
         if cell[name] != again[name]:
@@ -255,7 +255,8 @@ def _is_near(before: ArrayLike, now: ArrayLike, most: float) -> bool:
     return np.shape(before) == np.shape(now) and np.allclose(before, now, RESCORED, most, equal_nan=True)
 
 
-def _rescored(key: str, cell: Mapping[str, Any]) -> float:
+def rescored(key: str, cell: Mapping[str, Any]) -> float:
+    """The tolerance of what is scored again of the same frames."""
     return RESCORED * max(1.0, abs(cell["value"]))
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,7 +24,7 @@ import numpy as np
 
 from leaderboard.inputs import RESAMPLED
 from leaderboard.metrics import cells
-from leaderboard.places import RESULTS
+from leaderboard.places import RESULTS, WORK
 from leaderboard.protocol import VERSION, Protocol
 from leaderboard.records import MOST_BYTES, SCHEMA, find_records, incoherent, read_record, write_record
 from leaderboard.running.references import REFERENCES
@@ -393,13 +393,22 @@ def preview(path: str | Path, results: Path = RESULTS, is_own: bool = False) -> 
         return standing(submission, results)
 
 
-def accept(path: str | Path, results: Path = RESULTS) -> list[Path]:
+def accept(
+    path: str | Path, results: Path = RESULTS, work: Path = WORK, datasets: Mapping[str, str] | None = None
+) -> list[Path]:
     """Unpack a submission to results/submitted/METHOD/REVISION/DATASET/CLIP/PROTOCOL.json and .npz, from where the
     board takes it, with method.json beside; the predictions stay in the zip, whose sha256 each record then bears.
 
-    Returns the records' paths. Raises ConfigError, with the rule, for one that lint does not pass."""
+    Where a clip is at hand what is cheap is scored again first: it is prepared in `work`; datasets say what to ask for
+    to find one by its id. Returns the records' paths. Raises ConfigError, with the rule, for one that lint does not
+    pass, or whose figures are not those of its frames."""
+    from leaderboard.running.tasks import Places
+    from leaderboard.submission.rescoring import unfounded
+
     digest = sha256_of(path)
     with _passed(path, results) as submission:
+        if wrong := next(unfounded(submission, Places(work, results), datasets), None):
+            raise ConfigError(f"{SHA_ERROR}: scored again: {wrong}")
         about, run, written = submission.method, submission.run, []
         folder = results / "submitted" / about["id"] / run["revision"]
         for scored in submission.scored:

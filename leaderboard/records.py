@@ -212,7 +212,7 @@ def _unlike_its_frames(key: str, record: dict[str, Any], values: np.ndarray) -> 
         return
     block = block_length(len(values), told["stride"])
     bounds = mean_interval(values, block, seed=record["env"]["seed"]) if seen > 1 else None
-    own = [] if bounds is None else [_rounded(bound) for bound in within(figure, bounds)]
+    own = [] if bounds is None else [round(bound, DIGITS) for bound in within(figure, bounds)]
     bears = told["ci95"] or []
     if len(own) != len(bears) or not np.allclose(own, bears, ROUNDED, 10 * ROUNDED):
         yield f"{key} has the interval {bears}, but its frames give {own}"

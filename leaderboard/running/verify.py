@@ -235,7 +235,8 @@ def unlike(key: str, scores: Scores, fresh: Scores, most: float, by_frame: bool)
     if abs(again["value"] - cell["value"]) > most:
         yield f"{key} was {cell['value']:.6g} and is {again['value']:.6g}"
     if key not in fresh[1]:  # what has values per frame has the interval that follows from them: see incoherent
-        is_old = "per_frame_sha256" not in scores[0]  # draws without any closed lips counted as disagreement then
+        # In the first records, amended since or not, draws without any closed lips counted as disagreement.
+        is_old = "per_frame_sha256" not in scores[0] or "amended" in scores[0]
         if by_frame and not is_old and not _is_near(cell["ci95"] or [], again["ci95"] or [], most):
             yield f"{key} had the interval {cell['ci95']} and has {again['ci95']}"
         return

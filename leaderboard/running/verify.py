@@ -48,7 +48,9 @@ DECLARED = {
     "counts": ("n_pred", "n_gt", "n_used"),
 }
 """What a record says beside its figures that follows from the task and its frames, whoever makes them."""
-CELL = ("unit", "direction", "region", "agg", "stride", "comparable_to_papers")
+CELL = ("unit", "direction", "region", "stride")
+"""What a cell says beside its value. Not agg and comparable_to_papers: what they mean changed after the first records,
+and no table reads them."""
 
 
 @dataclass(frozen=True)

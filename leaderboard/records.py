@@ -35,7 +35,9 @@ FAILURE = "failed.json"
 KINDS = ("measured", "submitted")
 """The results' folders of records: made by the runner here, and taken from others."""
 MOST_BYTES = 64 << 20
-"""Of a record, and of its per-frame values when unpacked: those of an hour's video take a tenth of it."""
+"""Of a record, and of its per-frame values when unpacked: those of an hour's video take a fraction of it."""
+MOST_FRAMES = 250_000
+"""Values of one cell: two hours and more. The draws of their interval take a thousand times their memory."""
 ROUNDED = 1e-5
 """Share of a value, or the value itself below 1, by which a mean may differ from that of the float32 values on disk."""
 
@@ -164,6 +166,8 @@ def _read_series(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
     for name, values in series.items():
         if not isinstance(values, np.ndarray) or values.ndim != 1 or values.dtype != np.float32:
             raise ValueError(f"{name} in {path.name} is no list of float32 values")
+        if len(values) > MOST_FRAMES:
+            raise ValueError(f"{name} in {path.name} has {len(values)} values, at most {MOST_FRAMES} are read")
         if np.isinf(values).any():
             raise ValueError(f"{name} in {path.name} holds an infinite value")
     return series

@@ -251,6 +251,8 @@ def counts(submission: Submission, results: Path) -> Iterator[str]:
         elif list(side.size) != scored.record["clip"]["size"]:
             size = "x".join(map(str, scored.record["clip"]["size"]))
             yield f"{scored.place}: the prediction is {side.shape}, the record says {size} px; score it as it is"
+        elif (used := scored.record["counts"]["n_used"]) > told:
+            yield f"{scored.place}: {used} frames were judged of {told}; score it again"
 
 
 def values(submission: Submission, results: Path) -> Iterator[str]:

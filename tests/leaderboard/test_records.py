@@ -175,6 +175,7 @@ def as_npy(path, values) -> None:
         ("allow_pickle", lambda path: np.savez(path, psnr=np.array([{}], object))),
         ("holds an infinite value", lambda path: np.savez(path, psnr=np.float32([1, np.inf, 2, 3]))),
         ("holds 76 MB, at most 64 are read", lambda path: np.savez_compressed(path, psnr=np.zeros(20_000_000, "f4"))),
+        ("has 300000 values, at most 250000", lambda path: np.savez_compressed(path, psnr=np.zeros(300_000, "f4"))),
         ("holds 80 MB, at most 64 are read", lambda path: zipped(path, "psnr.txt", bytes(80 << 20))),
         ("no list of float32 values", lambda path: zipped(path, "psnr.txt", b"30 31 33")),
         ("is no record of", lambda path: zipped(path, "psnr.npy", b"\x93NUMPY\x01\x00\x08\x00{'a': (\n")),

@@ -172,6 +172,7 @@ def under_the_id(name: str):
             in_record(lambda r: r["counts"].update(n_pred=24)),
         ),
         ("counts", SHA_ERROR, "shows other frames", in_video(frame_md5="0" * 32)),
+        ("counts", SHA_ERROR, "99 frames were judged of 25", in_record(lambda r: r["counts"].update(n_used=99))),
         ("counts", SHA_ERROR, "has 25 frames, the record says 30", in_record(lambda r: r["counts"].update(n_pred=30))),
         (
             "counts",

@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,14 @@ MOST_LAG = 12
 LEAST_GAIN_DB = 0.3
 """A shift counts only where it brings the pictures closer by this much: a still clip fits at any lag."""
 RATE_TOLERANCE = 0.01
+RESAMPLED = "resampled from"
+"""In the warnings of a record whose videos were brought to one rate and size."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """One video as it will be compared. fps and size are those after resampling; what was stored stands beside."""
+    """One video as it will be compared. fps and size are those after resampling; stored_as says, of one that is
+    resampled, what they were before."""
 
     path: Path
     fps: float
@@ -38,11 +42,23 @@ class Side:
     codec: str
     stored_frames: int | None
     varies: bool
-    resample: bool = False
+    stored_as: str | None = None
+
+    @property
+    def shape(self) -> str:
+        """In words."""
+        rate = "a varying rate" if self.varies else f"{self.fps:g} frames/s"
+        return f"{self.size[0]}x{self.size[1]} px, {rate}"
+
+    def at(self, fps: float, size: tuple[int, int]) -> Side:
+        """The side at an even rate and a size: itself where it has them."""
+        if (self.fps, self.size, self.varies) == (fps, size, False):
+            return self
+        return replace(self, fps=fps, size=size, varies=False, stored_as=self.shape)
 
     def frames(self) -> Iterator[np.ndarray]:
         """uint8 [H, W, 3] RGB."""
-        if not self.resample:
+        if self.stored_as is None:
             return read_frames(self.path)
         return read_frames(self.path, fps=self.fps, size=self.size, scale_flags="lanczos")
 
@@ -55,9 +71,7 @@ def open_sides(prediction: Path, truth: Path | None, resample: bool) -> tuple[Si
     fps = FPS if true is None else true.fps
     size = own.size if true is None else true.size
     if resample:
-        own = replace(own, fps=fps, size=size, resample=(own.fps, own.size) != (fps, size) or own.varies)
-        true = true and replace(true, resample=true.varies)
-        return own, true
+        return own.at(fps, size), true and true.at(true.fps, true.size)
     for side in (own, true):
         if side is not None and side.varies:
             raise MediaError(
@@ -75,6 +89,13 @@ def open_sides(prediction: Path, truth: Path | None, resample: bool) -> tuple[Si
     return own, true
 
 
+def resampled(side: Side | None, whose: str) -> list[str]:
+    """A line for the record of a side that is not compared as it was stored."""
+    return (
+        [] if side is None or side.stored_as is None else [f"{whose} was {RESAMPLED} {side.stored_as} to {side.shape}"]
+    )
+
+
 def _open(path: Path) -> Side:
     video = probe(path).require_video()
     return Side(path, video.fps, (video.width, video.height), video.codec, video.frames, video.has_variable_rate)
@@ -88,7 +109,7 @@ def through_h264(side: Side, scratch: Path, name: str) -> tuple[Side, str]:
             digest.update(np.ascontiguousarray(frame).data)
             writer.write(frame)
     video = probe(path).require_video()
-    return replace(side, path=path, size=(video.width, video.height), resample=False), digest.hexdigest()
+    return replace(side, path=path, size=(video.width, video.height), stored_as=None), digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -101,11 +122,17 @@ class Survey:
     faces: FaceTrack | None
 
 
-def survey(side: Side, observer: Observer | None, seen: Callable[[int], None] = lambda frame: None) -> Survey:
-    """Decode a side once; `seen` is told each frame's number. The digest is that of `ffmpeg -pix_fmt rgb24 -f md5`."""
+def survey(
+    side: Side,
+    observer: Observer | None,
+    seen: Callable[[int], None] = lambda frame: None,
+    most: int | None = None,
+) -> Survey:
+    """Decode a side once, of its frames the first `most`; `seen` is told each frame's number. The digest is that of
+    `ffmpeg -pix_fmt rgb24 -f md5`."""
     digest = hashlib.md5(usedforsecurity=False)
     thumbs, faces = [], []
-    for index, frame in enumerate(side.frames()):
+    for index, frame in enumerate(islice(side.frames(), most)):
         digest.update(np.ascontiguousarray(frame).data)
         thumbs.append(_thumb(frame))
         if observer is not None:

@@ -196,6 +196,7 @@ def _survey(
     own, true = inputs.open_sides(request.prediction, request.truth, request.resample)
     if true is not None and not request.resample and own.stored_frames and true.stored_frames:
         inputs.check_counts(own.stored_frames, true.stored_frames, request.cut)
+    warnings = inputs.resampled(own, "the prediction") + inputs.resampled(true, "the truth")
     stored_md5: dict[str, str] = {}
     if request.protocol.codec == "h264_q8":
         own, stored_md5["prediction"] = inputs.through_h264(own, scratch, "prediction")
@@ -208,7 +209,6 @@ def _survey(
     if stored_md5:
         mine = replace(mine, frame_md5=stored_md5["prediction"])
         its = its and replace(its, frame_md5=stored_md5["truth"])
-    warnings: list[str] = []
     starts, count, lag = (0, 0), mine.frames, 0
     if its is not None:
         inputs.check_counts(mine.frames, its.frames, request.cut)

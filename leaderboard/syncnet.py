@@ -37,6 +37,8 @@ MOST_SHIFT = 15
 MARGIN = 0.4
 BORDER = 110
 MEDIAN_TAPS = 13
+LEAST_FRAMES = MEDIAN_TAPS // 2 + 1
+"""Beyond its ends a clip counts as zeros for the running median: of fewer frames these are the majority everywhere."""
 CHUNK = 8
 
 
@@ -61,7 +63,15 @@ def load_network(path: Path, device: str) -> Any:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network = SyncNetModel()
         network.load_state_dict(state)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError, TypeError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        LookupError,
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        TypeError,
+    ) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"{path} is not SyncNet's {FILE} ({reason}); fetch it again from {SOURCE}") from error
     return network.eval().requires_grad_(False).to(device)
@@ -69,7 +79,7 @@ def load_network(path: Path, device: str) -> Any:
 
 def crop_boxes(track: FaceTrack) -> np.ndarray:
     """[T, 3] centre x, centre y and half side of the face in px, held steady as the authors do: gaps are bridged by
-    straight lines, then a running median of 13 frames."""
+    straight lines, then a running median of 13 frames. T is LEAST_FRAMES or more."""
     from scipy.signal import medfilt
 
     mesh = track.landmarks_px[:, :MESH_POINTS, :2]
@@ -110,9 +120,11 @@ def lip_features(network: Any, frames: Iterator[np.ndarray], windows: int, devic
     found, held = [], []
     done = 0
     for frame in frames:
+        if done == windows:
+            break
         held.append(frame)
         wanted = min(CHUNK, windows - done)
-        if wanted and len(held) == wanted + FRAMES - 1:
+        if len(held) == wanted + FRAMES - 1:
             stack = torch.from_numpy(np.stack(held)[..., ::-1].copy()).to(device).float()  # BGR
             maps = network.netcnnlip(stack.permute(3, 0, 1, 2)[None])  # [1, 512, wanted, 1, 1]
             found.append(network.netfclip(maps[0, :, :, 0, 0].T).cpu())

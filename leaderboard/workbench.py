@@ -62,7 +62,7 @@ class Submit:
         if wrong:
             raise ConfigError(f"{wrong[0].error}: {self.zip} does not pass '{wrong[0].rule}': {wrong[0].reason}")
         if self.accept:
-            print("\n".join(f"{path}: taken" for path in accept(self.zip, self.results)))
+            print("\n".join(f"{path}: taken" for path in accept(self.zip, self.results, self.work)))
             print("next: python -m leaderboard report, then commit README.md and leaderboard/results")
 
     def _pack(self) -> None:

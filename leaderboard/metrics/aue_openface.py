@@ -20,7 +20,6 @@ TOTAL = Figure(
     direction="lower",
     bounds=(0, 17 * 25),
     meaning="sum over 17 action units of the mean squared difference of OpenFace's intensities",
-    compares_with_papers=True,
 )
 LOWER_FACE = Figure("aue_openface_lower", "intensity^2", "lower", (0, 9 * 25), "the same, of the lower face's 9 units")
 UPPER_FACE = Figure("aue_openface_upper", "intensity^2", "lower", (0, 8 * 25), "the same, of the upper face's 8 units")
@@ -47,7 +46,7 @@ def read_intensities(path: Path, frames: int) -> np.ndarray:
                 last = max(last, frame)
                 if 1 <= frame <= frames and float(row["success"]) == 1:
                     values[frame - 1] = [float(row[column]) for column in columns]
-    except (OSError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, TypeError, OverflowError, csv.Error) as error:
         raise Failed(f"{path.name} cannot be read as OpenFace's CSV: {error}") from error
     if abs(last - frames) > 1:
         raise Failed(f"{path.name} ends at frame {last}, the video at {frames}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from leaderboard.case import Case
@@ -22,9 +24,9 @@ FIGURE = Figure(
 
 
 def f1(own: np.ndarray, true: np.ndarray) -> float:
-    """F1 of two [T] bool tracks; 0 where they share nothing."""
+    """F1 of two [T] bool tracks; 0 where they share nothing, NaN where there is nothing to share."""
     total = own.sum() + true.sum()
-    return float(2 * (own & true).sum() / total) if total else 0.0
+    return float(2 * (own & true).sum() / total) if total else math.nan
 
 
 def begin(case: Case) -> Meter:

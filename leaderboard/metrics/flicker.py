@@ -15,6 +15,7 @@ FLICKER = Figure(
     direction="lower",
     bounds=(0, 510),
     meaning="mean |change of the prediction - change of the truth| from frame to frame",
+    span=2,
 )
 RATIO = Figure(
     "flicker_ratio",

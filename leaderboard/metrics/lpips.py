@@ -11,8 +11,6 @@ from leaderboard.case import Case
 from leaderboard.metrics.metric import Figure, Meter, Metric, PictureMeter, Reading
 from leaderboard.weights import find, missing
 
-ADDRESS = "https://download.pytorch.org/models/"
-
 FIGURE = Figure(
     "lpips",
     unit="",
@@ -38,18 +36,25 @@ class LpipsMeter(PictureMeter):
 
 def backbone(case: Case) -> Path:
     """AlexNet's weights in --weights, $PGSTALKER_MODELS, the cache or $TORCH_HOME. Raises WeightsError without."""
-    from pgstalker.training.perceptual import BACKBONE, backbone_path
+    from pgstalker.training.perceptual import BACKBONE, SOURCE, backbone_path
 
     path = find(BACKBONE, case.weights) or backbone_path()
     if not path.is_file():
-        raise missing(BACKBONE, f"from {ADDRESS}{BACKBONE}", also=backbone_path().parent)
+        raise missing(BACKBONE, f"from {SOURCE}", also=backbone_path().parent)
     return path
+
+
+def is_published(sha256: str) -> bool:
+    """Whether it is that of the file that torch publishes, whose name ends with how its sha256 begins."""
+    from pgstalker.training.perceptual import BACKBONE
+
+    return sha256.startswith(BACKBONE.removesuffix(".pth").rpartition("-")[2])
 
 
 def begin(case: Case) -> Meter:
     import torch
 
-    from pgstalker.training.perceptual import BACKBONE, LEAST_SIDE, load_lpips
+    from pgstalker.training.perceptual import LEAST_SIDE, load_lpips
 
     path = backbone(case)
     device = torch.device(case.device)
@@ -63,8 +68,7 @@ def begin(case: Case) -> Meter:
 
     meter = LpipsMeter(case, FIGURE.id, METRIC.regions, compare, METRIC.stride, LEAST_SIDE)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    is_published = digest.startswith(BACKBONE.removesuffix(".pth").rpartition("-")[2])  # torch names files so
-    meter.details = {"weights_sha256": digest, "is_published_file": is_published}
+    meter.details = {"weights_sha256": digest, "is_published_file": is_published(digest)}
     return meter
 
 
@@ -78,4 +82,5 @@ METRIC = Metric(
     pitfalls="who trains on LPIPS has seen it, and it hardly looks at where the lips are",
     regions=("full", "face"),
     stride=5,
+    is_published=is_published,
 )

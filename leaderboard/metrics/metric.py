@@ -32,7 +32,8 @@ class Figure:
     direction: "higher" and "lower" are better without end; "target" is best at `target`.
     bounds are what the definition allows, None where it sets none. compares_with_papers: the same protocol and
     implementation stand behind printed figures of this name. group is the one in which it ranks, if it does.
-    is_mean: a mean over frames, each of which has its value; else one number of the whole clip.
+    is_mean: a mean over frames, each of which has its value; else one number of the whole clip. span: how many frames
+    in a row one of these values is of.
     """
 
     id: str
@@ -44,6 +45,11 @@ class Figure:
     compares_with_papers: bool = False
     group: Literal["fidelity", "lip", "sync"] | None = None
     is_mean: bool = True
+    span: int = 1
+
+    def entries(self, frames: int, stride: int) -> int:
+        """How many values so many compared frames have, where every stride-th is looked at."""
+        return -(-(frames - self.span + 1) // stride)
 
     def badness(self, value: float) -> float:
         """A number that is lower for a better value."""
@@ -103,6 +109,7 @@ class Metric:
     reference names the definition and the independent implementation it is tested against; package and parameters are
     what computes it. needs: "truth", "audio", "faces", "openface", "every frame" (a result that
     skips some tells it nothing). stride: every how many frames are looked at unless every frame is asked for.
+    is_published: of a metric whose weights the user brings, whether a sha256 is that of the file its authors publish.
     """
 
     id: str
@@ -115,6 +122,7 @@ class Metric:
     regions: tuple[Region, ...] = ("full",)
     stride: int = 1
     package: str = "pgstalker"
+    is_published: Callable[[str], bool] | None = None
 
     def implementation(self) -> str:
         """What a record bears: package@version:parameters. Rows in which it differs do not compare."""

@@ -17,7 +17,7 @@ from leaderboard.metrics.metric import Figure, Meter, Metric, Reading
 from leaderboard.weights import find, missing
 from pgstalker.measures import SILENCE_DBFS, loudness_dbfs
 from pgstalker.media import VideoWriter, read_jpeg_frames
-from pgstalker.types import FPS
+from pgstalker.types import FPS, SAMPLE_RATE_HZ
 
 MOST_GAP = 25
 """Frames without a face over which the crop may be guessed: the original's bound."""
@@ -118,7 +118,7 @@ def readings(
             return abs(next(pair) - next(pair))
 
         count = min(len(own.distances), len(true.distances))
-        gap = Reading(value=abs(own.confidence - true.confidence), resample=gap_again, n=count)
+        gap = Reading(value=abs(own.confidence - true.confidence), resample=gap_again, n=count, details=details)
     return {
         CONFIDENCE.id: reading("confidence", own.confidence, 1),
         DISTANCE.id: reading("distance", own.distance, 2),
@@ -149,6 +149,11 @@ def _why_no_truth(case: Case) -> str | None:
     return None if syncnet.window_count(case.frames, len(case.truth_audio)) > 0 else "the truth's sound is too short"
 
 
+def is_published(sha256: str) -> bool:
+    """Whether it is that of the file that SyncNet's authors publish."""
+    return sha256.startswith(syncnet.PUBLISHED[0]) and sha256.endswith(syncnet.PUBLISHED[1])
+
+
 def begin(case: Case) -> Meter:
     if case.audio is None:
         raise NotApplicable(case.why_no_audio)
@@ -157,17 +162,17 @@ def begin(case: Case) -> Meter:
     if abs(case.fps - FPS) > 0.01:
         raise NotApplicable(f"SyncNet sees {FPS} frames/s and this video has {case.fps:g}; add --resample")
     windows = syncnet.window_count(case.frames, len(case.audio))
-    if windows < 1:
-        seconds = len(case.audio) / 16000
-        raise NotApplicable(f"{case.frames} frames with {seconds:.2f} s of sound are too few; 6 frames are the least")
+    if windows < 1 or case.frames < syncnet.LEAST_FRAMES:
+        seconds, least = len(case.audio) / SAMPLE_RATE_HZ, syncnet.LEAST_FRAMES
+        wanted = f"{least} frames with {(syncnet.FRAMES + 1) / FPS:.2f} s are the least"
+        raise NotApplicable(f"{case.frames} frames with {seconds:.2f} s of sound are too few; {wanted}")
     path = find(syncnet.FILE, case.weights)
     if path is None:
         raise missing(syncnet.FILE, f"from {syncnet.SOURCE}")
     if lost := _why_lost(case.own_face()):
         raise Failed(lost)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    is_published = digest.startswith(syncnet.PUBLISHED[0]) and digest.endswith(syncnet.PUBLISHED[1])
-    weights = {"weights_sha256": digest, "is_published_file": is_published, "crop": "mediapipe"}
+    weights = {"weights_sha256": digest, "is_published_file": is_published(digest), "crop": "mediapipe"}
     return SyncMeter(case, syncnet.load_network(path, case.device), weights)
 
 
@@ -181,4 +186,5 @@ METRIC = Metric(
     begin=begin,
     pitfalls="SyncNet likes exaggerated mouths: more than the truth has is no praise",
     needs=frozenset({"audio", "faces", "every frame"}),
+    is_published=is_published,
 )

@@ -41,6 +41,7 @@ LAG = Figure(
 
 def begin(case: Case) -> Meter:
     from pgstalker.audio import sync_ridge
+    from pgstalker.audio.sync import quick
 
     if case.audio is None:
         raise NotApplicable(case.why_no_audio)
@@ -59,13 +60,18 @@ def begin(case: Case) -> Meter:
             np.interp(np.arange(case.frames), seen, measure(points))
             for measure in (lip_aperture, mouth_width, jaw_opening)
         ]
-        found = sync_ridge(audio, np.stack(mouth, 1))
+        tracks = np.stack(mouth, 1)
+        found = sync_ridge(audio, tracks)
 
         def reading(value: float, **details: object) -> Reading:
             return Reading(value=float(value), n=len(seen), n_missing=case.frames - len(seen), details=details)
 
+        correlation = reading(found.at_zero, null_p95=round(found.null_at_zero, 4))
+        if not quick(tracks).any():  # they agree with nothing, and no lag is better than another
+            still = Reading(status="not_applicable", reason="the lips do not move")
+            return {CORRELATION.id: correlation, CONFIDENCE.id: still, LAG.id: still}
         return {
-            CORRELATION.id: reading(found.at_zero, null_p95=round(found.null_at_zero, 4)),
+            CORRELATION.id: correlation,
             CONFIDENCE.id: reading(found.confidence, null_p95=round(found.null, 4)),
             LAG.id: reading(found.lag_frames, is_believed=found.is_believed),
         }

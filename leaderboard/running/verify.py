@@ -16,9 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
-from leaderboard.records import find_records, read_record, write_record
+from leaderboard.records import find_records, incoherent, read_record, write_record
 from leaderboard.running.references import REFERENCES
 from leaderboard.running.runner import check_clip, do, in_words, run
 from leaderboard.running.stages import Run, score_request
@@ -36,6 +39,18 @@ RETRAINED_UNITS = {"dB": 0.5, "px": 0.25, "r": 0.1, "F1": 0.1, "ratio": 0.1, "fr
 RETRAINED_SHARE, RETRAINED_LEAST = 0.08, 0.05
 """Of any other figure: the share of its value, at least so much."""
 Tolerance = Callable[[str, Mapping[str, Any]], float]
+Scores = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""A record and its per-frame values, as read_record gives them."""
+DECLARED = {
+    "protocol": ("id", "version", "setting", "composite", "codec"),
+    "method": ("title", "kind", "variant", "preset", "size", "seed", "switches"),
+    "clip": ("frames", "stride", "fps", "size", "starts", "sha256"),
+    "counts": ("n_pred", "n_gt", "n_used"),
+}
+"""What a record says beside its figures that follows from the task and its frames, whoever makes them."""
+CELL = ("unit", "direction", "region", "stride")
+"""What a cell says beside its value. Not agg and comparable_to_papers: what they mean changed after the first records,
+and no table reads them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +63,7 @@ class Verdict:
     note: str = ""
 
     def line(self) -> str:
-        state = "not checked" if not self.checked else "differs" if self.faults else "holds"
+        state = "differs" if self.faults else "holds" if self.checked else "not checked"
         return f"{self.path}: {state}{': ' if self.faults or self.note else ''}{'; '.join(self.faults) or self.note}"
 
 
@@ -112,25 +127,41 @@ def _speech(stem: str) -> Path:
 def verify(
     places: Places, methods: tuple[str, ...] = (), datasets: Mapping[str, str] | None = None
 ) -> Iterator[Verdict]:
-    """Score every kept prediction again, each beside what its record says."""
+    """Score every kept prediction again, each beside what its record says. Whether a record lies where it says, and
+    follows from its own per-frame values, is looked at where nothing is kept too."""
     for path in records_of(places, methods):
         try:
-            record, _ = read_record(path)
-            yield _again(path, record, Run(task_of(record, datasets or {}), places))
+            scores = read_record(path)
+            yield _again(path, scores, Run(task_of(scores[0], datasets or {}), places))
         except MISHAPS as error:
             yield Verdict(path, (in_words(error),))
 
 
-def _again(path: Path, record: dict[str, Any], whole: Run) -> Verdict:
+def misplaced(path: Path, record: Mapping[str, Any], places: Places) -> Iterator[str]:
+    """In words, what of a record's own place differs from where it lies."""
+    method, clip = record["method"], record["clip"]
+    told = (method["id"], method.get("revision"), clip.get("dataset"), clip.get("id"), record["protocol"]["id"])
+    lies = path.relative_to(places.measured).with_suffix("").parts
+    if told != lies:
+        yield f"it is the record of {'/'.join(map(str, told))}, and lies as {'/'.join(lies)}"
+
+
+def _again(path: Path, scores: Scores, whole: Run) -> Verdict:
+    record = scores[0]
+    faults = [*misplaced(path, record, whole.places), *incoherent(*scores)]
     kept = whole.stages.get("perform")
     if kept is None or not whole.prediction.is_file():
-        return Verdict(path, checked=False, note=f"its prediction is not kept in {whole.places.work}")
-    protocol = Protocol(**{name: record["protocol"][name] for name in ("setting", "composite", "codec")})
-    fresh = score(score_request(whole, protocol))
+        note = f"its prediction is not kept in {whole.places.work}"
+        return Verdict(path, tuple(faults), checked=False, note=note)
+    protocol = Protocol(whole.setting, kept["composite"], whole.task.codec)
+    with tempfile.TemporaryDirectory(prefix="pgstalker-verify-") as scratch:
+        out = Path(scratch) / "scores.json"
+        score(score_request(whole, protocol), out)
+        fresh = read_record(out)
     if is_same(kept, record):
-        return Verdict(path, tuple(differences(record, fresh, _rescored)))
+        return Verdict(path, (*faults, *differences(scores, fresh, rescored, by_frame=True)))
     note = "its frames were made again here, and are compared as those of a row made anew"
-    return Verdict(path, tuple(differences(record, fresh, _retrained)), note=note)
+    return Verdict(path, (*faults, *differences(scores, fresh, _retrained)), note=note)
 
 
 def is_same(kept: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
@@ -146,11 +177,11 @@ def remake(task: Task, places: Places, isolated: bool = True) -> Verdict:
     path = whole.record()
     if path is None:
         raise ConfigError(f"{task.label} has no record yet; leave out --again")
-    record, _ = read_record(path)
+    scores = read_record(path)
     try:
         check_clip(whole, path)
         do(whole, _lacking(whole), isolated)
-        return _again(path, record, whole)
+        return _again(path, scores, whole)
     except MISHAPS as error:
         return Verdict(path, (f"it could not be made again: {in_words(error)}",))
 
@@ -169,23 +200,66 @@ def _lacking(whole: Run) -> list[str]:
     return list(is_there)[list(is_there).index(first) :]
 
 
-def differences(record: dict[str, Any], fresh: dict[str, Any], tolerance: Tolerance) -> Iterator[str]:
-    """In words, each cell in which two records of one performance differ by more than tolerance(key, cell)."""
-    sides = [found["inputs"]["truth"] for found in (record, fresh)]
-    if all(sides) and sides[0]["frame_md5"] != sides[1]["frame_md5"]:
+def differences(scores: Scores, fresh: Scores, tolerance: Tolerance, by_frame: bool = False) -> Iterator[str]:
+    """In words, what two records of one performance do not share: what they say of it, and each cell in which they
+    differ by more than tolerance(key, cell); with by_frame, of the very same frames, each frame's value too.
+
+    A cell that is blank, or not there, must be blank in the fresh one, but for one that `rescore` would fill."""
+    record, anew = scores[0], fresh[0]
+    sides = [found["inputs"]["truth"] and found["inputs"]["truth"]["frame_md5"] for found in (record, anew)]
+    if sides[0] != sides[1]:
         yield "the truth is another one (hash mismatch)"
-    for key, cell in record["metrics"].items():
-        if key not in fresh["metrics"] or cell["value"] is None:
-            continue
-        again = fresh["metrics"][key]
-        if again["value"] is None:
-            if again["status"] != "weights_missing":
+    if by_frame and record["inputs"]["prediction"]["frame_md5"] != anew["inputs"]["prediction"]["frame_md5"]:
+        yield "the prediction's frames are others than it says (hash mismatch)"
+    for part, names in DECLARED.items():
+        for name in names:
+            told, found = record[part].get(name), anew[part].get(name)
+            if told != found:
+                yield f"its {part}'s {name} is {told!r} and should be {found!r}"
+    for key, again in anew["metrics"].items():
+        cell = record["metrics"].get(key)
+        if cell is None or cell["value"] is None:
+            if again["value"] is not None and (cell is None or not _lacks_something(cell)):
+                yield f"{key} is blank and would be {again['value']:.6g}"
+        elif again["value"] is None:
+            if not _lacks_something(again):
                 yield f"{key} was {cell['value']:.6g} and is blank now ({again['reason']})"
-        elif abs(again["value"] - cell["value"]) > tolerance(key, cell):
-            yield f"{key} was {cell['value']:.6g} and is {again['value']:.6g}"
+        else:
+            yield from unlike(key, scores, fresh, tolerance(key, cell), by_frame)
 
 
-def _rescored(key: str, cell: Mapping[str, Any]) -> float:
+def unlike(key: str, scores: Scores, fresh: Scores, most: float, by_frame: bool) -> Iterator[str]:
+    """In words, how one cell differs that has a value in both: by more than `most`; by_frame as in differences."""
+    cell, again = scores[0]["metrics"][key], fresh[0]["metrics"][key]
+    for name in CELL:
+        if cell[name] != again[name]:
+            yield f"{key} has the {name} {cell[name]!r} and should have {again[name]!r}"
+    if abs(again["value"] - cell["value"]) > most:
+        yield f"{key} was {cell['value']:.6g} and is {again['value']:.6g}"
+    if key not in fresh[1]:  # what has values per frame has the interval that follows from them: see incoherent
+        # In the first records, amended since or not, draws without any closed lips counted as disagreement.
+        is_old = "per_frame_sha256" not in scores[0] or "amended" in scores[0]
+        if by_frame and not is_old and not _is_near(cell["ci95"] or [], again["ci95"] or [], most):
+            yield f"{key} had the interval {cell['ci95']} and has {again['ci95']}"
+        return
+    before, now = scores[1].get(key, np.zeros(0, np.float32)), fresh[1][key]
+    if len(before) != len(now):
+        yield f"{key} had {len(before)} values per frame and has {len(now)}"
+    elif by_frame:
+        wrong = [entry for entry in range(len(now)) if not _is_near(before[entry], now[entry], most)]
+        if wrong:
+            pair = f"was {before[wrong[0]]:.6g} and is {now[wrong[0]]:.6g}"
+            yield f"{key} {pair} in entry {wrong[0]} of its values per frame ({len(wrong)} such)"
+
+
+def _is_near(before: ArrayLike, now: ArrayLike, most: float) -> bool:
+    """Whether numbers, as many on both sides and NaN in the same places, differ by `most`, or RESCORED of their own
+    value, at most."""
+    return np.shape(before) == np.shape(now) and np.allclose(before, now, RESCORED, most, equal_nan=True)
+
+
+def rescored(key: str, cell: Mapping[str, Any]) -> float:
+    """The tolerance of what is scored again of the same frames."""
     return RESCORED * max(1.0, abs(cell["value"]))
 
 
@@ -204,22 +278,23 @@ def retrain(places: Places, seed: int | None = None, methods: tuple[str, ...] = 
     drawn = []
     for path in records_of(places, methods):
         try:
-            record, _ = read_record(path)
-            task = task_of(record, {})
+            scores = read_record(path)
+            task = task_of(scores[0], {})
             if task.find_clip().is_at_hand:
-                drawn.append((path, record, task))
+                drawn.append((path, scores, task))
         except ConfigError as error:
             log.warning("%s is passed over: %s", path, error)
     if not drawn:
         raise ConfigError(f"{places.measured} holds no record of a clip that is at hand; run or regenerate first")
-    path, record, task = random.Random(seed).choice(drawn)
+    path, scores, task = random.Random(seed).choice(drawn)
     with tempfile.TemporaryDirectory(prefix="pgstalker-retrain-") as scratch:
         anew = Places(Path(scratch) / "work", Path(scratch) / "results")
         outcome = run(task, anew, isolated)
         if outcome.record is None:
             return Verdict(path, (f"it could not be made again: {outcome.reason}",))
-        fresh, _ = read_record(outcome.record)
-    return Verdict(path, tuple(differences(record, fresh, _retrained)), note="made again from the clip on")
+        fresh = read_record(outcome.record)
+    faults = (*misplaced(path, scores[0], places), *incoherent(*scores), *differences(scores, fresh, _retrained))
+    return Verdict(path, faults, note="made again from the clip on")
 
 
 def rescore(

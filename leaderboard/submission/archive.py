@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +17,11 @@ MOST_FILES, MOST_BYTES = 5000, 4 << 30
 MOST_RATIO, SMALL_BYTES = 200, 1 << 20
 """A file of more than SMALL_BYTES must not be packed tighter than MOST_RATIO: honest media and arrays are not."""
 BLOCK = 1 << 20
+DAMAGE = (
+    *(OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zipfile.LargeZipFile),
+    *(zlib.error, lzma.LZMAError, struct.error),
+)
+"""What zipfile and its decompressors raise of files that a stranger made."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -27,7 +35,7 @@ def unpack(path: Path, folder: Path, most_bytes: int = MOST_BYTES) -> list[str]:
             left = most_bytes
             for entry in entries:
                 left -= _write(file, entry, folder / entry.filename, left)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError) as error:
+    except DAMAGE as error:
         raise ConfigError(f"{path.name} cannot be unpacked ({error}); pack it again: leaderboard submit") from error
     return sorted(entry.filename for entry in entries)
 

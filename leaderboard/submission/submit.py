@@ -13,30 +13,39 @@ from __future__ import annotations
 import json
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from leaderboard.inputs import RESAMPLED
 from leaderboard.metrics import cells
-from leaderboard.places import RESULTS
+from leaderboard.places import RESULTS, WORK
 from leaderboard.protocol import VERSION, Protocol
-from leaderboard.records import SCHEMA, find_records, read_record, write_record
-from leaderboard.schema import validate
+from leaderboard.records import MOST_BYTES, SCHEMA, find_records, incoherent, read_record, write_record
+from leaderboard.running.references import REFERENCES
+from leaderboard.schema import load, validate
 from leaderboard.submission.archive import unpack
 from pgstalker.errors import ConfigError, MediaError
 from pgstalker.files import replacing
+from pgstalker.media import check_video, probe
+from pgstalker.media.limits import MAX_VIDEO_S
 from pgstalker.subject import sha256_of
 
 log = logging.getLogger(__name__)
 METHOD, RUN, RECORDS, PREDICTIONS = "method.json", "run.json", "records", "predictions"
 VIDEOS = (".mkv", ".avi", ".mp4", ".mov")
 SCHEMA_ERROR, SHA_ERROR, DUPLICATE_ERROR = "E-SUB-SCHEMA", "E-SUB-SHA", "E-SUB-DUP"
-MEAN_TOLERANCE = 1e-3
+MOST_FRAMES = MAX_VIDEO_S * 60
+"""Of a prediction: more than the longest video that is taken has, whatever its container says."""
+FACTS = tuple(load("pgstalker-eval/1")["properties"]["method"]["properties"])
+"""What a record may say of its method; how it is called and described is for method.json to say."""
+OURS = ("media", "is_redistributable")
+"""What a record says of its clip that is not for others to say: a path among our files, and what may ship."""
 NOT_LOOKED_AT = "not looked at: "
 
 
@@ -78,8 +87,10 @@ class Submission:
 
     def _described(self, name: str, schema: str) -> dict[str, Any]:
         try:
+            if (self.folder / name).stat().st_size > MOST_BYTES:
+                raise ValueError("it is too large")
             content = json.loads((self.folder / name).read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(f"{name} cannot be read ({type(error).__name__}); pack it again") from error
         if not isinstance(content, dict) or content.get("schema") != schema:
             raise ConfigError(f"{name} is not of the schema {schema}; pack it again")
@@ -153,25 +164,53 @@ def hashes(submission: Submission, results: Path) -> Iterator[str]:
             yield f"{name} is not the file that run.json vouches for (its sha256 differs); pack it again"
     if missing := sorted(set(vouched) - set(submission.names)):
         yield f"run.json vouches for {missing[0]}, which is not there; pack it again"
-    truths = truths_of(results)
+    truths = _truths(results)
     for scored in submission.scored:
         claimed = scored.record["inputs"]["prediction"]["sha256"]
         if scored.prediction is not None and sha256_of(scored.prediction) != claimed:
             yield f"{scored.place}: the record was made of another video than the prediction; score it again"
-        truth = scored.record["inputs"]["truth"]
-        known = truths.get(scored.place.rpartition("/")[0], set())
-        if truth is not None and known and truth["frame_md5"] not in known:
+        if (told := _truth_of(scored.record)) is None:
+            continue
+        of_clip = {key: digests for key, digests in truths.items() if key.clip == told[0].clip}
+        if told[1] in of_clip.get(told[0], set()) or not of_clip:
+            continue
+        other = next((key for key, digests in of_clip.items() if told[1] in digests), None)
+        if other is None:
             yield f"{scored.place}: its truth is not the board's (other frames); score against the dataset's own clip"
+        else:
+            board, says = (f"one frame in {key.stride} at {key.size[0]} px" for key in (other, told[0]))
+            yield f"{scored.place}: its truth is the board's of {board}, and it says {says}; see: leaderboard truth"
+
+
+class TruthKey(NamedTuple):
+    """Whose frames a truth shows. clip: dataset/clip; size: width and height in px; stride: every how many frames."""
+
+    clip: str
+    size: tuple[int, ...]
+    stride: int
 
 
 def truths_of(results: Path) -> dict[str, set[str]]:
     """dataset/clip to the digests of the truths that the board's records were scored against."""
     found: dict[str, set[str]] = {}
-    for _, record in _kept(results):
-        clip, truth = record["clip"], record["inputs"]["truth"]
-        if truth is not None:
-            found.setdefault(f"{clip.get('dataset')}/{clip.get('id')}", set()).add(truth["frame_md5"])
+    for key, digests in _truths(results).items():
+        found.setdefault(key.clip, set()).update(digests)
     return found
+
+
+def _truths(results: Path) -> dict[TruthKey, set[str]]:
+    found: dict[TruthKey, set[str]] = {}
+    for _, record in _kept(results):
+        if (told := _truth_of(record)) is not None:
+            found.setdefault(told[0], set()).add(told[1])
+    return found
+
+
+def _truth_of(record: dict[str, Any]) -> tuple[TruthKey, str] | None:
+    """The truth of a record, and the digest of its frames."""
+    clip, truth = record["clip"], record["inputs"]["truth"]
+    key = TruthKey(f"{clip.get('dataset')}/{clip.get('id')}", tuple(clip["size"]), clip.get("stride", 1))
+    return None if truth is None else (key, truth["frame_md5"])
 
 
 def _kept(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -179,65 +218,73 @@ def _kept(results: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in find_records(results):
         try:
             content = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            log.warning("%s is no JSON (%s); its cell is blank", path, error)
+            validate(content)
+        except (ConfigError, ValueError, RecursionError) as error:
+            log.warning("%s is no record (%s); its cell is blank", path, error)
             continue
-        if isinstance(content, dict) and content.get("schema") == SCHEMA:
+        if content["schema"] == SCHEMA:
             yield path, content
 
 
 def counts(submission: Submission, results: Path) -> Iterator[str]:
-    """Predictions have the frames that the records were made of, and per-frame values are as many as they say."""
+    """Predictions have the frames that the records were made of, at the size that they say."""
     from leaderboard.inputs import open_sides, survey
 
     for scored in submission.scored:
-        told, video = scored.record["counts"], scored.record["inputs"]["prediction"]
-        if scored.prediction is not None:
-            try:
-                side, _ = open_sides(scored.prediction, None, resample=False)
-                found = survey(side, None)
-            except MediaError as error:
-                yield f"{scored.place}: {error}"
-                continue
-            if found.frames != told["n_pred"]:
-                yield f"{scored.place}: the prediction has {found.frames} frames, the record says {told['n_pred']}"
-            elif found.frame_md5 != video["frame_md5"]:
-                yield f"{scored.place}: the prediction shows other frames than the record was made of"
-        for key, values in scored.series.items():
-            cell = scored.record["metrics"].get(key)
-            if cell is None:
-                yield f"{scored.place}: there are per-frame values of {key}, which the record does not have"
-            elif cell["status"] == "ok" and cell["n"] + cell["n_missing"] != len(values):
-                yield f"{scored.place}: {key} has {len(values)} values per frame, the record {cell['n']}"
+        told, video = scored.record["counts"]["n_pred"], scored.record["inputs"]["prediction"]
+        if scored.prediction is None:
+            continue
+        try:
+            check_video(probe(scored.prediction))
+            side, _ = open_sides(scored.prediction, None, resample=False)
+            found = survey(side, None, most=min(told, MOST_FRAMES) + 1)
+        except MediaError as error:
+            yield f"{scored.place}: {error}"
+            continue
+        if found.frames > MOST_FRAMES:
+            yield f"{scored.place}: the prediction has more than {MOST_FRAMES} frames; cut it"
+        elif found.frames != told:
+            has = f"more than {told}" if found.frames > told else found.frames
+            yield f"{scored.place}: the prediction has {has} frames, the record says {told}"
+        elif found.frame_md5 != video["frame_md5"]:
+            yield f"{scored.place}: the prediction shows other frames than the record was made of"
+        elif list(side.size) != scored.record["clip"]["size"]:
+            size = "x".join(map(str, scored.record["clip"]["size"]))
+            yield f"{scored.place}: the prediction is {side.shape}, the record says {size} px; score it as it is"
+        elif (used := scored.record["counts"]["n_used"]) > told:
+            yield f"{scored.place}: {used} frames were judged of {told}; score it again"
 
 
 def values(submission: Submission, results: Path) -> Iterator[str]:
-    """Figures are known ones, within what their definition allows, and the means of the per-frame values with them."""
+    """Figures are known ones, declared, within bounds and computed as here, and follow from the per-frame values."""
     known = cells()
     for scored in submission.scored:
         for key, cell in scored.record["metrics"].items():
             if key not in known:
                 yield f"{scored.place}: {key} is no metric of this version; score it again"
-                continue
-            metric, figure, _ = known[key]
-            if cell["status"] != "ok":
-                continue
-            if figure.is_mean != (key in scored.series):
-                told = "a mean over frames, and has no" if figure.is_mean else "one number of the clip, and has"
-                yield f"{scored.place}: {key} is {told} values per frame; pack the .npz that score wrote"
-                continue
-            own = metric.implementation()
-            if cell["impl"] != own and "@absent:" not in own:
-                yield f"{scored.place}: {key} was computed by {cell['impl']}, here by {own}; score it again"
-            low, high = figure.bounds
-            if not (low is None or cell["value"] >= low) or not (high is None or cell["value"] <= high):
-                yield f"{scored.place}: {key} is {cell['value']:g}, outside [{low}, {high}]"
-            series = scored.series.get(key)
-            if series is None or not np.isfinite(series).any():
-                continue
-            mean = float(np.nanmean(series.astype(np.float64)))
-            if abs(mean - cell["value"]) > MEAN_TOLERANCE * max(1.0, abs(mean)):
-                yield f"{scored.place}: {key} is {cell['value']:g}, but its frames' mean is {mean:g}"
+            elif cell["status"] == "ok":
+                yield from (f"{scored.place}: {line}" for line in _undeclared(key, cell))
+        yield from (f"{scored.place}: {line}" for line in incoherent(scored.record, scored.series))
+
+
+def _undeclared(key: str, cell: dict[str, Any]) -> Iterator[str]:
+    """What of a cell is not as this version's metric declares it."""
+    metric, figure, region = cells()[key]
+    own = metric.implementation()
+    if cell["impl"] != own and "@absent:" not in own:
+        yield f"{key} was computed by {cell['impl']}, here by {own}; score it again"
+    for name, declared in (("unit", figure.unit), ("direction", figure.direction), ("region", region)):
+        if cell[name] != declared:
+            yield f"{key} has the {name} {cell[name]!r}, here {declared!r}; score it again"
+    low, high = figure.bounds
+    if not (low is None or cell["value"] >= low) or not (high is None or cell["value"] <= high):
+        yield f"{key} is {cell['value']:g}, outside [{low}, {high}]"
+    weights = cell["weights_sha256"] or "unknown"
+    if metric.is_published and not (metric.is_published(weights) and cell["details"].get("is_published_file", True)):
+        yield (
+            f"{key} was computed with weights (sha256 {weights[:12]}) that are not the published file; score it again "
+            "with that, or without it: a blank cell is taken"
+        )
 
 
 def protocol(submission: Submission, results: Path) -> Iterator[str]:
@@ -255,6 +302,9 @@ def protocol(submission: Submission, results: Path) -> Iterator[str]:
             yield f"{scored.place}: the record is of {scored.record['method']['id']}, method.json of another"
         if (told["setting"] == "self") != (scored.record["inputs"]["truth"] is not None):
             yield f"{scored.place}: a self-driven record has a truth and a cross-driven one has none"
+        for line in scored.record["warnings"]:
+            if RESAMPLED in line:
+                yield f"{scored.place}: {line}; render it at the truth's size and rate, and score it without --resample"
         if (starts := where["starts"]) != [0, 0]:
             yield f"{scored.place}: it was shifted (starts {starts[0]}, {starts[1]}); score it without --align"
         used, true = scored.record["counts"]["n_used"], scored.record["counts"]["n_gt"]
@@ -263,13 +313,22 @@ def protocol(submission: Submission, results: Path) -> Iterator[str]:
 
 
 def duplicates(submission: Submission, results: Path) -> Iterator[str]:
-    """No video stands for two clips, and nothing is on the board already."""
+    """No video stands for two clips or is the truth, no name is this program's, and nothing is on the board already."""
+    from pgstalker.method import discover
+
     seen: dict[str, str] = {}
+    if not submission.is_own and submission.method["id"] in {*discover(), *REFERENCES}:
+        yield f"{submission.method['id']} is a method of this program; give yours an id of its own in method.json"
+    truths = truths_of(results)
     for scored in submission.scored:
         video = scored.record["inputs"]["prediction"]["frame_md5"]
         clip = scored.place.rpartition("/")[0]
         if seen.setdefault(video, clip) != clip:
             yield f"{scored.place} shows the same frames as {seen[video]}; give each clip its own"
+        own_truth = scored.record["inputs"]["truth"]
+        shown = truths.get(clip, set()) | ({own_truth["frame_md5"]} if own_truth else set())
+        if video in shown and not (submission.is_own and submission.method["id"] in REFERENCES):
+            yield f"{scored.place} shows the truth's own frames; submit what the method rendered"
     method, revision = submission.method["id"], submission.run["revision"]
     own = results / "measured" / method / revision
     on_board = not submission.is_own and bool(find_records(results, f"{method}/{revision}/*/*/*", ("measured",)))
@@ -336,20 +395,31 @@ def preview(path: str | Path, results: Path = RESULTS, is_own: bool = False) -> 
         return standing(submission, results)
 
 
-def accept(path: str | Path, results: Path = RESULTS) -> list[Path]:
+def accept(
+    path: str | Path, results: Path = RESULTS, work: Path = WORK, datasets: Mapping[str, str] | None = None
+) -> list[Path]:
     """Unpack a submission to results/submitted/METHOD/REVISION/DATASET/CLIP/PROTOCOL.json and .npz, from where the
     board takes it, with method.json beside; the predictions stay in the zip, whose sha256 each record then bears.
 
-    Returns the records' paths. Raises ConfigError, with the rule, for one that lint does not pass."""
+    Where a clip is at hand what is cheap is scored again first: it is prepared in `work`; datasets say what to ask for
+    to find one by its id. Returns the records' paths. Raises ConfigError, with the rule, for one that lint does not
+    pass, or whose figures are not those of its frames."""
+    from leaderboard.running.tasks import Places
+    from leaderboard.submission.rescoring import unfounded
+
     digest = sha256_of(path)
     with _passed(path, results) as submission:
+        if wrong := next(unfounded(submission, Places(work, results), datasets), None):
+            raise ConfigError(f"{SHA_ERROR}: scored again: {wrong}")
         about, run, written = submission.method, submission.run, []
         folder = results / "submitted" / about["id"] / run["revision"]
         for scored in submission.scored:
             operator = {"generated_by": run["generated_by"], "evaluated_by": run.get("evaluated_by")}
             record = scored.record | {"source": "submitted"}
+            record["clip"] = {name: told for name, told in record["clip"].items() if name not in OURS}
             record["operator"] = operator | record.get("operator", {}) | {"submission_sha256": digest}
-            record["method"] = record["method"] | {name: about[name] for name in ("id", "title", "kind")}
+            record["method"] = {name: told for name, told in record["method"].items() if name in FACTS}
+            record["method"] |= {name: about[name] for name in ("id", "title", "kind")}
             record["method"] |= {"revision": run["revision"], "size": record["clip"]["size"][0]}
             record["method"] |= {name: about[name] for name in ("paper", "code", "differences") if name in about}
             written.append(folder / f"{scored.place}.json")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pgstalker.errors import WeightsError
+
 log = logging.getLogger(__name__)
 BACKBONE = "alexnet-owt-7be5be79.pth"
+SOURCE = f"https://download.pytorch.org/models/{BACKBONE}"
 LEAST_SIDE = 64
 """px: AlexNet's strides leave nothing of a smaller patch."""
 
@@ -25,7 +29,8 @@ def backbone_path() -> Path:
 def load_lpips(device: torch.device, path: Path | None = None) -> Callable[[Tensor, Tensor], Tensor] | None:
     """A distance of two patches [3, h, w] in [0, 1] (LPIPS v0.1, AlexNet; Zhang et al. 2018), or None, said aloud.
 
-    path is AlexNet's weights; backbone_path() where none is given."""
+    path is AlexNet's weights; backbone_path() where none is given. Raises WeightsError where the file is not AlexNet's.
+    """
     path = path or backbone_path()
     if not path.is_file():
         log.info("LPIPS weights are not at %s: the refine stage sharpens with SSIM alone", path)
@@ -36,12 +41,24 @@ def load_lpips(device: torch.device, path: Path | None = None) -> Callable[[Tens
     import lpips
 
     network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
-    weights = torch.load(path, map_location="cpu", weights_only=True)
-    features = {name.removeprefix("features."): value for name, value in weights.items() if name[:9] == "features."}
     slices = dict(network.net.named_parameters())
-    network.load_state_dict(
-        {f"net.{name}": features[name.split(".", 1)[1]] for name in slices} | _heads(network), strict=True
-    )
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        features = {name.removeprefix("features."): value for name, value in weights.items() if name[:9] == "features."}
+        network.load_state_dict(
+            {f"net.{name}": features[name.split(".", 1)[1]] for name in slices} | _heads(network), strict=True
+        )
+    except (
+        RuntimeError,
+        ValueError,
+        LookupError,
+        pickle.UnpicklingError,
+        EOFError,
+        AttributeError,
+        TypeError,
+    ) as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"{path} is not AlexNet's {BACKBONE} ({reason}); fetch it again from {SOURCE}") from error
     network = network.to(device).requires_grad_(False)
     return lambda image, target: network(image[None], target[None], normalize=True).mean()
 

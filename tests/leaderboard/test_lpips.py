@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from leaderboard.metrics.lpips import METRIC
+from leaderboard.scoring import ScoreRequest, score
 from pgstalker.errors import WeightsError
 from pgstalker.training.perceptual import BACKBONE
 from tests.leaderboard.drawn import run
@@ -65,6 +66,29 @@ def test_missing_weights_are_said_with_the_place(faces, case_of):
         WeightsError, match=rf"{BACKBONE} is not at hand; fetch it from https.* and put it into the folder that"
     ):
         METRIC.begin(case_of(faces[:2], faces[:2]))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>not found</html>",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:7be5\n",
+        [1, 2],
+        {"a": 1},
+    ],
+)
+def test_a_damaged_file_is_said_and_leaves_the_cell_blank(content, faces, case_of, write, eyes, tmp_path):
+    if isinstance(content, bytes):
+        (tmp_path / BACKBONE).write_bytes(content)
+    else:
+        torch.save(content, tmp_path / BACKBONE)
+    with pytest.raises(WeightsError, match=rf"^[^\n]*is not AlexNet's {BACKBONE} .* fetch it again from https[^\n]*$"):
+        METRIC.begin(case_of(faces[:2], faces[:2], weights=tmp_path))
+    video = write("talk.mkv", faces[:2])
+    cells = score(ScoreRequest(video, video, metrics=("psnr", "lpips"), weights=tmp_path), observer=eyes)["metrics"]
+    assert cells["lpips"]["status"] == "weights_missing" and "fetch it again" in cells["lpips"]["reason"]
+    assert cells["psnr"]["status"] == "ok"
 
 
 def test_weights_are_found_where_torch_keeps_them(backbone, faces, case_of, tmp_path, monkeypatch):

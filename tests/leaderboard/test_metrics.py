@@ -14,12 +14,14 @@ from leaderboard.faces import FaceTrack
 from leaderboard.metrics import cells, discover
 from leaderboard.metrics.aperture import METRIC as APERTURE
 from leaderboard.metrics.av_correlation import METRIC as AV_CORRELATION
+from leaderboard.metrics.closure import METRIC as CLOSURE
 from leaderboard.metrics.closure import f1
 from leaderboard.metrics.flip import flip_of
 from leaderboard.metrics.lmd import DLIB_MOUTH, mouth_distance
 from leaderboard.metrics.mouth_sharpness import sharpness
 from leaderboard.metrics.ms_ssim import ms_ssim_of
 from leaderboard.metrics.ssim import REACH, ssim_valid
+from leaderboard.statistics import interval
 from pgstalker.errors import WeightsError
 from pgstalker.landmarks import MOUTH_CORNERS
 from tests.audio.test_sync import presented
@@ -191,6 +193,14 @@ def test_closure_f1_by_hand():
     own, true = np.array([1, 1, 0, 0, 1], bool), np.array([1, 0, 0, 1, 1], bool)
     assert f1(own, true) == pytest.approx(2 / 3)
     assert f1(~true, true) == 0
+    assert np.isnan(f1(0 * own > 0, 0 * own > 0)), "where nobody closes the lips nothing is agreed or disagreed upon"
+
+
+def test_draws_without_closed_lips_do_not_count_as_disagreement(case_of):
+    """Closed in one second of four: many draws hold none of it, and the others all agree."""
+    frames = np.stack([draw(0.0 if 25 <= frame < 50 else 9.0) for frame in range(100)])
+    reading = run(CLOSURE, case_of(frames, frames), frames, frames)["closure_f1"]
+    assert reading.value == 1 and interval(100, reading.resample, 25, draws=200) == (1, 1)
 
 
 def test_a_lost_face_is_left_out_and_too_many_are_a_failure(case_of, faces):
@@ -247,6 +257,8 @@ def test_aue_by_hand(case_of, faces, tmp_path):
         ("frame,success\n1,1\n", "has no column AU10_r"),
         (CSV_HEAD + ", ".join(f"AU{u}_r" for u in UNITS) + "\n1,0,0,.9,1," + ",".join(["x"] * 17), "cannot be read"),
         (CSV_HEAD + ", ".join(f"AU{u}_r" for u in UNITS) + "\n1,0,0,.9,1," + ",".join(["1"] * 17), "ends at frame 1"),
+        (CSV_HEAD + ", ".join(f"AU{u}_r" for u in UNITS) + "\n1,0,0,.9,1," + "x" * 200_000, "larger than field limit"),
+        (CSV_HEAD + ", ".join(f"AU{u}_r" for u in UNITS) + "\ninf,0,0,.9,1," + ",".join(["1"] * 17), "cannot be read"),
     ],
 )
 def test_a_wrong_openface_file_is_said(content, complaint, case_of, faces, tmp_path):
@@ -310,6 +322,15 @@ def test_the_ridge_hears_at_25_frames_a_second(case_of, faces):
     readings = run(discover()["sync_ridge"], case_of(faces, audio=sound), faces, None)
     assert set(readings) == set(discover()["sync_ridge"].cells())
     assert "null_p95" in readings["sync_ridge"].details
+
+
+def test_lips_that_do_not_move_have_no_lag(case_of, faces):
+    """The ideal is a lag of 0: a still picture must not reach it."""
+    still = faces[:1].repeat(60, 0)
+    readings = run(discover()["sync_ridge"], case_of(still, audio=voice(openings(60))), still, None)
+    assert readings["sync_ridge"].value == 0 and readings["sync_ridge"].status == "ok"
+    for key in ("sync_ridge_lag", "sync_ridge_confidence"):
+        assert (readings[key].status, readings[key].reason) == ("not_applicable", "the lips do not move")
 
 
 def test_fan_is_asked_for_by_name_and_never_fetched(case_of, faces):

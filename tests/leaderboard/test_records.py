@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from leaderboard.board.reported import FOLDER, reported
 from leaderboard.metrics import Reading, cells, discover
 from leaderboard.protocol import Protocol
-from leaderboard.records import cell, read_record, write_record
+from leaderboard.records import cell, incoherent, read_record, write_record
 from leaderboard.schema import FILES, load, validate
 from leaderboard.statistics import widened
 from pgstalker.errors import ConfigError
@@ -73,7 +75,8 @@ def test_a_record_comes_back_as_it_was_and_twice_the_same_bytes(record, tmp_path
     for file in ("scores.json", "scores.npz"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     found, values = read_record(tmp_path / "a" / "scores.json")
-    assert found == record | {"per_frame": "scores.npz"}
+    digest = hashlib.sha256((tmp_path / "a" / "scores.npz").read_bytes()).hexdigest()
+    assert found == record | {"per_frame": "scores.npz", "per_frame_sha256": digest}
     np.testing.assert_array_equal(values["psnr"], series["psnr"].astype(np.float32))
 
 
@@ -100,6 +103,11 @@ DAMAGE = {
     "metrics/lpips/value": 0.0,
     "metrics/lpips/reason": "",
     "metrics/psnr/status": "fine",
+    "metrics/psnr/ci95": [None, None],
+    "metrics/psnr/ci": "block0x4000",
+    "metrics/lpips/ci95": [1.0, 2.0],
+    "metrics/lpips/ci": "block1x4000",
+    "env/seed": -1,
     "protocol/composite": "half",
     "inputs/prediction/sha256": "abc",
     "inputs/prediction/frame_md5": None,
@@ -125,11 +133,113 @@ def test_what_does_not_fit_is_refused_with_its_place(place, record, tmp_path):
     assert not (tmp_path / "scores.json").exists()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"schema": "x"}', '{"schema": "pgstalker-eval/1", "seconds": NaN}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", '{"schema": "x"}', '{"schema": "pgstalker-eval/1", "seconds": NaN}', "[" * 100_000),
+        *(
+            '{"schema": "pgstalker-eval/1", "seconds": 1e999}',
+            f'{{"schema": "pgstalker-eval/1", "seconds": {10**400}}}',
+        ),
+    ],
+)
 def test_a_damaged_file_is_said(content, tmp_path):
     (tmp_path / "a.json").write_text(content)
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=r"^[^\n]*$"):
         read_record(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("ci", [None, "block1x4000", "block0x4000", "weekly"])
+@pytest.mark.parametrize("bounds", [[None, None], [1.0], [1.0, None], "wide", [1e999, 2.0]])
+def test_an_interval_that_is_none_is_said(ci, bounds, record, tmp_path):
+    record["metrics"]["psnr"] |= {"ci": ci, "ci95": bounds}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=r"^[^\n]*$"):
+        read_record(tmp_path / "a.json")
+
+
+def as_npy(path, values) -> None:
+    """What numpy.save writes, under the name of what numpy.savez does."""
+    with path.open("wb") as file:
+        np.save(file, np.asarray(values))
+
+
+@pytest.mark.parametrize(
+    ("words", "write"),
+    [
+        ("not a zip file", lambda path: as_npy(path, np.ones(4, np.float32))),
+        ("no list of float32 values", lambda path: np.savez(path, psnr=np.float32(1))),
+        ("no list of float32 values", lambda path: np.savez(path, psnr=np.ones((2, 2), np.float32))),
+        ("no list of float32 values", lambda path: np.savez(path, psnr=np.array(["high"]))),
+        ("no list of float32 values", lambda path: np.savez(path, psnr=np.arange(4))),
+        ("allow_pickle", lambda path: np.savez(path, psnr=np.array([{}], object))),
+        ("holds an infinite value", lambda path: np.savez(path, psnr=np.float32([1, np.inf, 2, 3]))),
+        ("holds 76 MB, at most 64 are read", lambda path: np.savez_compressed(path, psnr=np.zeros(20_000_000, "f4"))),
+        ("has 300000 values, at most 250000", lambda path: np.savez_compressed(path, psnr=np.zeros(300_000, "f4"))),
+        ("holds 80 MB, at most 64 are read", lambda path: zipped(path, "psnr.txt", bytes(80 << 20))),
+        ("no list of float32 values", lambda path: zipped(path, "psnr.txt", b"30 31 33")),
+        ("is no record of", lambda path: zipped(path, "psnr.npy", b"\x93NUMPY\x01\x00\x08\x00{'a': (\n")),
+        ("is no record of", lambda path: zipped(path, "psnr.npy", b"\x93NUMPY\x01\x00\xff\xff")),
+    ],
+)
+def test_per_frame_values_that_are_none_are_said(words, write, record, tmp_path):
+    record["per_frame"] = "a.npz"
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    write(tmp_path / "a.npz")
+    with pytest.raises(ConfigError, match=rf"^[^\n]*{words}[^\n]*$"):
+        read_record(tmp_path / "a.json")
+
+
+def zipped(path, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, content)
+
+
+def test_other_per_frame_values_than_were_written_are_said_and_older_records_are_read(record, tmp_path):
+    own, other = np.float32([30, 31, np.nan, 33]), np.float32([30, 31, np.nan, 34])
+    write_record(record, {"psnr": own}, tmp_path / "a.json")
+    np.savez_compressed(tmp_path / "a.npz", psnr=other)
+    with pytest.raises(ConfigError, match=r"a\.npz is not what was written beside it \(its sha256 differs\)"):
+        read_record(tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text())
+    content.pop("per_frame_sha256")
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    np.testing.assert_array_equal(read_record(tmp_path / "a.json")[1]["psnr"], other)
+
+
+def told(record: dict, series: dict) -> str:
+    return "; ".join(incoherent(record, series))
+
+
+def test_cells_follow_from_their_per_frame_values(record):
+    values = np.float32([*[30.0, 31.0, 33.0] * 10, np.nan])
+    record["metrics"] = {"psnr": some_cell("psnr", Reading.mean_of(values))}
+    record["counts"]["n_used"] = 31
+    cell = record["metrics"]["psnr"]
+    assert told(record, {"psnr": values}) == ""
+    assert "psnr has 5 values per frame; 31 frames give 31" in told(record, {"psnr": values[:5]})
+    assert "psnr has 31 values in 31 frames, the record 30 and 1 missing" in told(record, {"psnr": np.ones(31)})
+    assert "has no values per frame" in told(record, {})
+    assert "there are per-frame values of ssim" in told(record, {"psnr": values, "ssim": values})
+    for change, words in (
+        ({"stride": 3}, "psnr looked at one frame in 3, not in 1"),
+        ({"value": 31.4}, "psnr is 31.4, but its frames' mean is 31.3333"),
+        ({"ci95": [31.0, 32.0]}, r"psnr has the interval [31.0, 32.0], but its frames give"),
+        ({"n": 20, "n_missing": 11}, "psnr lacks 11 of 31 values; at most 5% may lack"),
+        ({"n": 0, "n_missing": 0}, "psnr lacks 0 of 0 values"),
+    ):
+        assert words in told({**record, "metrics": {"psnr": cell | change}}, {"psnr": values})
+    nothing = np.full(31, np.nan, np.float32)
+    assert "psnr has 0 values in 31 frames" in told(record, {"psnr": nothing})
+
+
+def test_a_change_from_frame_to_frame_has_one_value_less(record):
+    differences = np.float32(np.arange(9) % 3)
+    record["metrics"] = {"flicker": some_cell("flicker", Reading.mean_of(differences))}
+    record["counts"]["n_used"] = 10
+    assert told(record, {"flicker": differences}) == ""
+    record["counts"]["n_used"] = 9
+    assert "flicker has 9 values per frame; 9 frames give 8" in told(record, {"flicker": differences})
 
 
 def test_lost_per_frame_values_are_said(record, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 
 from leaderboard.board.compiled import compile_board, text_of
 from leaderboard.inspection.shelf import Shelf
-from leaderboard.records import read_record
+from leaderboard.records import read_record, write_record
 from leaderboard.report import END, START, stale, write
 from leaderboard.running import performing
 from leaderboard.running.regenerate import Wish, plan, regenerate
@@ -297,16 +298,86 @@ def test_through_the_codec_of_the_papers_scripts_the_same_frames_are_scored_agai
     assert len([row for row in compile_board(copied.results)["rows"] if row["method"] == "oracle-frame"]) == 2
 
 
+def shift(path: Path, key: str, amount: float, **more) -> None:
+    """Write a record whose cell has another value, all per-frame values and the interval moved with it."""
+    record, series = read_record(path)
+    told = record["metrics"][key]
+    told["value"] += amount
+    told["ci95"] = [bound + amount for bound in told["ci95"]]
+    write_record(record | more, series | {key: series[key] + np.float32(amount)}, path)
+
+
 def test_kept_predictions_bear_their_records_out(copied, toons):
     named = {"toons": toons}
     assert all(verdict.checked and not verdict.faults for verdict in verify(copied, ("still-frame",), named))
-    record = copied.measured / RECORD
-    content = json.loads(record.read_text())
-    content["metrics"]["psnr"]["value"] += 0.5
-    record.write_text(json.dumps(content))
+    shift(copied.measured / RECORD, "psnr", 0.5)
     (copied.work / "runs/still-frame/quick-64-s0/toons/bert/prediction.mkv").write_bytes(b"other")
     first, second = verify(copied, ("still-frame",), named)
     assert "differs: psnr was" in first.line() and "hash mismatch" in second.line()
+
+
+def test_whatever_is_edited_in_a_record_is_found(copied, toons):
+    path = copied.measured / RECORD
+    content = json.loads(path.read_text())
+    told = content["metrics"]
+    told["psnr"]["value"] += 1
+    told["ssim"]["ci95"] = [0.1, 0.2]
+    told["flip"]["direction"] = "higher"
+    told["flicker_ratio"]["ci95"] = [1, 2]
+    told["flicker"] |= {"value": None, "status": "failed", "reason": "it was bad", "ci95": None, "ci": None}
+    content["method"] |= {"title": "Mine", "kind": "nerf"}
+    content["protocol"]["composite"] = "gt_torso"
+    content["inputs"]["prediction"]["frame_md5"] = "0" * 32
+    content["inputs"]["truth"] = None
+    path.write_text(json.dumps(content))
+    line = next(verify(copied, ("still-frame",), {"toons": toons})).line()
+    for words in (
+        "psnr is .*, but its frames' mean is",
+        r"ssim has the interval \[0.1, 0.2\], but its frames give",
+        "flip has the direction 'higher' and should have 'lower'",
+        r"flicker_ratio had the interval \[1, 2\] and has",
+        "there are per-frame values of flicker, which the record does not have",
+        "flicker is blank and would be",
+        "its method's title is 'Mine' and should be 'Still frame'",
+        "its method's kind is 'nerf' and should be 'floor'",
+        "its protocol's composite is 'gt_torso' and should be 'full_frame'",
+        "the prediction's frames are others",
+        "the truth is another one",
+    ):
+        assert re.search(words, line), words
+    assert "differs: " in line and "\n" not in line
+
+
+def test_whatever_is_edited_in_the_per_frame_values_is_found(copied, toons):
+    path = copied.measured / RECORD
+    record, series = read_record(path)
+    other = path.parents[4] / RECORD.replace("still-frame", "oracle-frame")
+    path.with_suffix(".npz").write_bytes(other.with_suffix(".npz").read_bytes())
+    assert "its sha256 differs" in next(verify(copied, ("still-frame",), {"toons": toons})).line()
+    series["psnr"] = series["psnr"] + np.float32(1)
+    series["ssim"] = series["ssim"][:5]
+    series["flicker"] = series["flicker"] + np.float32([0.5, -0.5, *[0] * (len(series["flicker"]) - 2)])
+    write_record(record, series, path)
+    line = next(verify(copied, ("still-frame",), {"toons": toons})).line()
+    for words in (
+        "psnr is .*, but its frames' mean is",
+        "psnr was .* and is .* in entry 0 of its values per frame",
+        "ssim has 5 values per frame; 7 frames give 7",
+        "ssim had 5 values per frame and has 7",
+        r"flicker was .* and is .* in entry 0 of its values per frame \(2 such\)",
+    ):
+        assert re.search(words, line), (words, line)
+
+
+def test_a_record_in_another_methods_folder_is_found_where_nothing_is_kept_too(copied, toons):
+    own = copied.measured / RECORD
+    place = copied.measured / RECORD.replace("still-frame", "nearest-frame")
+    place.parent.mkdir(parents=True)
+    for suffix in (".json", ".npz"):
+        place.with_suffix(suffix).write_bytes(own.with_suffix(suffix).read_bytes())
+    for places in (copied, Places(copied.work / "none", copied.results)):
+        (verdict,) = verify(places, ("nearest-frame",), {"toons": toons})
+        assert "differs: it is the record of still-frame/" in verdict.line() and "lies as nearest-" in verdict.line()
 
 
 def test_what_nothing_is_kept_of_is_made_again_beside_its_record(copied, toons, capsys):
@@ -339,13 +410,11 @@ def test_frames_made_again_that_differ_in_bits_are_known_as_such(copied, toons, 
     assert first.line().endswith(": holds"), "the same frames in another file are the same frames"
     assert Shelf(copied.results, copied.work).find("still-frame", "toons/anna") and "made again" not in caplog.text
     content["inputs"]["prediction"]["frame_md5"] = "0" * 32
-    content["metrics"]["psnr"]["value"] += 0.3
-    record.write_text(json.dumps(content))
+    shift(record, "psnr", 0.3, inputs=content["inputs"])
     first, _ = verify(copied, ("still-frame",), {"toons": toons})
     assert first.checked and not first.faults and "made again here" in first.line()
     assert Shelf(copied.results, copied.work).find("still-frame", "toons/anna") and "made again here" in caplog.text
-    content["metrics"]["ssim"]["value"] -= 0.02
-    record.write_text(json.dumps(content))
+    shift(record, "ssim", -0.02)
     assert "ssim was" in next(verify(copied, ("still-frame",), {"toons": toons})).line()
     (copied.work / "runs" / Path(RECORD).parent / "prediction.mkv").unlink()
     with pytest.raises(ConfigError, match="are not at hand; make them: python -m leaderboard run"):

@@ -141,6 +141,11 @@ def test_another_rate_is_refused_or_resampled(talk, faces, write, eyes):
         score(ScoreRequest(fast, talk), observer=eyes)
     record = score(ScoreRequest(fast, talk, metrics=("psnr",), resample=True), observer=eyes)
     assert record["metrics"]["psnr"]["value"] == 100 and record["counts"]["n_used"] == 60
+    assert record["warnings"] == [
+        "the prediction was resampled from 176x176 px, 50 frames/s to 176x176 px, 25 frames/s"
+    ]
+    same = score(ScoreRequest(talk, talk, metrics=("psnr",), resample=True), observer=eyes)
+    assert same["warnings"] == [], "there was nothing to resample"
 
 
 def test_another_size_is_refused_or_scaled(talk, faces, write, eyes):
@@ -148,6 +153,10 @@ def test_another_size_is_refused_or_scaled(talk, faces, write, eyes):
     with pytest.raises(MediaError, match=r"small\.mkv is 88x88 px and truth\.mkv 176x176; add --resample"):
         score(ScoreRequest(small, talk), observer=eyes)
     record = score(ScoreRequest(small, talk, metrics=("psnr",), resample=True), observer=eyes)
+    line = "the prediction was resampled from 88x88 px, 25 frames/s to 176x176 px, 25 frames/s"
+    assert line in record["warnings"]
+    through = ScoreRequest(small, talk, metrics=("psnr",), resample=True, protocol=Protocol(codec="h264_q8"))
+    assert line in score(through, observer=eyes)["warnings"]
     assert record["clip"]["size"] == [176, 176] and 15 < record["metrics"]["psnr"]["value"] < 40
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import pytest
 
 from leaderboard.board.compiled import compile_board
 from leaderboard.inspection.shelf import Shelf
+from leaderboard.metrics import discover
 from leaderboard.records import read_record, write_record
 from leaderboard.submission.archive import is_unsafe, unpack
 from leaderboard.submission.pack import EXAMPLE, Entry, drawn, example, measured_entries, pack_submission
-from leaderboard.submission.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, lint, preview
+from leaderboard.submission.submit import DUPLICATE_ERROR, SCHEMA_ERROR, SHA_ERROR, accept, lint, preview
 from leaderboard.workbench import described
 from pgstalker.errors import ConfigError
 
@@ -116,6 +119,38 @@ def with_unknown_metric(record):
     record["metrics"]["beauty"] = record["metrics"]["psnr"]
 
 
+def with_other_weights(record):
+    cell = record["metrics"]["psnr"] | {"impl": discover()["lpips"].implementation(), "unit": "", "direction": "lower"}
+    record["metrics"]["lpips"] = cell | {"weights_sha256": "0" * 64, "details": {"is_published_file": True}}
+
+
+def in_series(**more):
+    """An edit of the per-frame values, for which the record vouches."""
+
+    def edit(content):
+        with np.load(io.BytesIO(content[SERIES])) as file:
+            series = dict(file) | {key: np.asarray(values, np.float32) for key, values in more.items()}
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **series)
+        content[SERIES] = packed.getvalue()
+        digest = hashlib.sha256(content[SERIES]).hexdigest()
+        in_record(lambda record: record.update(per_frame_sha256=digest))(content)
+
+    return edit
+
+
+def under_the_id(name: str):
+    """As if it were all of another method."""
+
+    def edit(content):
+        for file in list(content):
+            if file.startswith("records/") and file.endswith(".json"):
+                json_edit(file, lambda record: record["method"].update(id=name))(content)
+        json_edit("method.json", lambda method: method.update(id=name))(content)
+
+    return edit
+
+
 @pytest.mark.parametrize(
     ("rule", "error", "words", "edit"),
     [
@@ -130,9 +165,60 @@ def with_unknown_metric(record):
         ("schema", SCHEMA_ERROR, "is no record", in_record(lambda r: r.update(per_frame="../../../method.npz"))),
         ("schema", SCHEMA_ERROR, "is no record", lambda c: c.update({SERIES: b"PK"})),
         ("hashes", SHA_ERROR, "made of another video", in_video(sha256="0" * 64)),
-        ("counts", SHA_ERROR, "has 25 frames, the record says 24", in_record(lambda r: r["counts"].update(n_pred=24))),
+        (
+            "counts",
+            SHA_ERROR,
+            "more than 24 frames, the record says 24",
+            in_record(lambda r: r["counts"].update(n_pred=24)),
+        ),
         ("counts", SHA_ERROR, "shows other frames", in_video(frame_md5="0" * 32)),
-        ("counts", SHA_ERROR, "psnr has 25 values per frame, the record 12", in_metric("psnr", n=12)),
+        ("counts", SHA_ERROR, "99 frames were judged of 25", in_record(lambda r: r["counts"].update(n_used=99))),
+        ("counts", SHA_ERROR, "has 25 frames, the record says 30", in_record(lambda r: r["counts"].update(n_pred=30))),
+        (
+            "counts",
+            SHA_ERROR,
+            "is 96x96 px, 25 frames/s, the record says 90x90",
+            in_record(lambda r: r["clip"].update(size=[90, 90])),
+        ),
+        ("values", SCHEMA_ERROR, "psnr has 25 values in 25 frames, the record 12", in_metric("psnr", n=12)),
+        ("values", SCHEMA_ERROR, "psnr has the interval", in_metric("psnr", ci95=[1.0, 2.0])),
+        ("values", SCHEMA_ERROR, "psnr has the direction 'lower', here", in_metric("psnr", direction="lower")),
+        ("values", SCHEMA_ERROR, "psnr has 5 values per frame; 25 frames give 25", in_series(psnr=np.full(5, 40.0))),
+        ("values", SCHEMA_ERROR, "psnr has 0 values in 25", in_series(psnr=np.full(25, np.nan))),
+        (
+            "values",
+            SCHEMA_ERROR,
+            "lacks 24 of 25 values; at most 5% may",
+            lambda c: (
+                in_series(psnr=np.float32([60.0, *[np.nan] * 24]))(c),
+                in_metric("psnr", n=1, n_missing=24, value=60.0, ci95=None, ci=None)(c),
+            ),
+        ),
+        ("schema", SCHEMA_ERROR, "holds an infinite value", in_series(psnr=np.float32([np.inf, *[40.0] * 24]))),
+        (
+            "values",
+            SCHEMA_ERROR,
+            r"lpips was computed with weights \(sha256 0000.* not the published file",
+            in_record(with_other_weights),
+        ),
+        (
+            "protocol",
+            SCHEMA_ERROR,
+            "prediction was resampled from 88x88 px.* without --resample",
+            in_record(
+                lambda r: r["warnings"].append("the prediction was resampled from 88x88 px, 50 frames/s to 96x96 px")
+            ),
+        ),
+        (
+            "duplicates",
+            DUPLICATE_ERROR,
+            "shows the truth's own frames",
+            in_record(lambda r: r["inputs"]["truth"].update(frame_md5=r["inputs"]["prediction"]["frame_md5"])),
+        ),
+        ("duplicates", DUPLICATE_ERROR, "pgstalker is a method of this program", under_the_id("pgstalker")),
+        ("duplicates", DUPLICATE_ERROR, "truth-late is a method of this program", under_the_id("truth-late")),
+        ("schema", SCHEMA_ERROR, "description/1 at id", json_edit("method.json", lambda m: m.update(id="example\n"))),
+        ("schema", SCHEMA_ERROR, "submission/1 at revision", json_edit("run.json", lambda m: m.update(revision="r\n"))),
         ("values", SCHEMA_ERROR, "psnr is 39, but its frames' mean is", in_metric("psnr", value=39)),
         ("values", SCHEMA_ERROR, r"ssim is 2, outside \[", in_metric("ssim", value=2)),
         ("values", SCHEMA_ERROR, "is a mean over frames, and has no values per frame", without_series),
@@ -150,6 +236,68 @@ def test_each_rule_can_be_broken(rule, error, words, edit, changed, board):
     found = broken(changed(edit), board)
     assert any(r == rule and e == error and re.search(words, reason) for r, e, reason in found), found
     assert all("\n" not in reason for _, _, reason in found)
+
+
+@pytest.mark.parametrize(
+    "title", ["", "a|b", "<b>", "[x](y)", "{{x}}", "\\input", "$x$", "two\nlines", "ends\n", "a\u202eb", "x" * 61]
+)
+def test_a_title_is_plain_words(title, changed, board):
+    found = broken(changed(json_edit("method.json", lambda method: method.update(title=title))), board)
+    assert found[0][:2] == ("schema", SCHEMA_ERROR) and "description/1 at title" in found[0][2]
+
+
+def test_a_plain_title_passes(changed, board):
+    titles = ("Éva's model v2.1 (fast), 60 %", "说话人 & co: a_b/c*", "x" * 60)
+    for title in titles:
+        assert not broken(changed(json_edit("method.json", lambda method, t=title: method.update(title=t))), board)
+
+
+def test_hours_of_black_are_refused_before_they_are_decoded(changed, board, monkeypatch):
+    from leaderboard import inputs
+    from leaderboard.submission import submit
+
+    monkeypatch.setattr(inputs, "read_frames", lambda *_, **__: pytest.fail("it was decoded"))
+    long = submit.probe(Path(__file__).parents[2] / "sample_data/presenters/mira/clip.mp4")
+    monkeypatch.setattr(submit, "probe", lambda path: replace(long, path=path, duration_s=4 * 3600.0))
+    (found, *_) = broken(changed(lambda content: None), board)
+    assert found[0] == "counts" and "lasts 14400 s; at most 300 s" in found[2]
+
+
+def test_no_more_frames_are_decoded_than_the_record_says(changed, board, monkeypatch):
+    from leaderboard import inputs
+
+    read = []
+    frames = inputs.read_frames
+    monkeypatch.setattr(inputs, "read_frames", lambda path: (read.append(path) or frame for frame in frames(path)))
+    broken(changed(in_record(lambda record: record["counts"].update(n_pred=3))), board)
+    assert sum("one" in path.parts for path in read) == 4
+
+
+def test_a_truth_of_fewer_frames_is_the_boards_only_where_the_record_says_so(packed, changed, board, tmp_path):
+    """AD-NeRF's rows hold every eighth frame."""
+    keep(packed, board, tmp_path, "still-frame", "r1", worsen=1)
+    for path in board.rglob("*.json"):
+        content = json.loads(path.read_text())
+        content["clip"]["stride"] = 8
+        path.write_text(json.dumps(content))
+    found = broken(packed, board)
+    words = "its truth is the board's of one frame in 8 at 96 px, and it says one frame in 1 at 96 px"
+    assert {rule for rule, _, _ in found} == {"hashes"} and words in found[0][2]
+    both = [RECORD, RECORD.replace("/one/", "/two/")]
+    strided = changed(lambda c: [json_edit(name, lambda r: r["clip"].update(stride=8))(c) for name in both])
+    assert broken(strided, board) == []
+
+
+def test_what_is_not_a_strangers_to_say_is_dropped(changed, board, tmp_path):
+    def edit(record):
+        record["clip"] |= {"media": "../../../../etc/passwd", "is_redistributable": True}
+        record["method"] |= {"title": "<b>", "variant": "|", "train_frames": 7}
+
+    accept(changed(in_record(edit)), board)
+    record, _ = read_record(board / "submitted" / EXAMPLE["id"] / "r1" / RECORD.removeprefix("records/"))
+    assert "media" not in record["clip"] and "is_redistributable" not in record["clip"]
+    assert record["clip"]["identity"] == "one" and record["method"]["title"] == EXAMPLE["title"]
+    assert "variant" not in record["method"] and record["method"]["train_frames"] == 7
 
 
 def test_what_does_not_pass_has_no_preview(changed, board):
@@ -309,7 +457,7 @@ def contenders_of(path: Path, board: Path) -> list[dict]:
 def test_a_damaged_record_of_the_board_is_passed_over(packed, board, tmp_path, caplog):
     keep(packed, board, tmp_path, "still-frame", "r1", worsen=1)
     next(board.rglob("*.json")).write_text("{")
-    assert broken(packed, board) == [] and "is no JSON" in caplog.text
+    assert broken(packed, board) == [] and "is no record" in caplog.text
 
 
 def test_what_went_through_the_papers_codec_can_be_submitted(board, tmp_path):
@@ -344,7 +492,7 @@ def test_what_was_measured_here_is_packed_from_where_it_lies(packed, board, tmp_
         )
     found = list(measured_entries(board, tmp_path / "runs", "still-frame", "r1"))
     out = pack_submission(tmp_path / "own.zip", described("still-frame"), found, "r1", "me")
-    assert broken(out, tmp_path / "elsewhere") == []
+    assert [found[0] for found in broken(out, tmp_path / "elsewhere")] == ["duplicates"], "its id is not a stranger's"
     assert {rule for rule, _, _ in broken(out, board)} == {"duplicates"}
     assert all(check.is_met for check in lint(out, board, is_own=True)), "it is no duplicate of itself"
     with pytest.raises(ConfigError, match="holds no record"):
@@ -407,6 +555,24 @@ def test_what_the_header_hides_is_counted(board, tmp_path):
         unpack(path, tmp_path / "room")
     with pytest.raises(ConfigError, match="holds 0 MB; at most 0 MB"):
         unpack(hostile(tmp_path / "large.zip", "large", bytes(2000)), tmp_path / "other", most_bytes=1000)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_contents_that_cannot_be_unpacked_are_said(method, board, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("method.json", np.random.default_rng(0).bytes(5000))
+    raw = bytearray(path.read_bytes())
+    raw[60:2000] = bytes(1940)
+    path.write_bytes(raw)
+    reason = lint(path, board)[0].reason
+    assert "a.zip cannot be unpacked" in reason and "\n" not in reason
+
+
+def test_a_name_in_no_alphabet_is_said(board, tmp_path):
+    path = hostile(tmp_path / "a.zip", "\N{GREEK SMALL LETTER PI}.json")
+    path.write_bytes(path.read_bytes().replace("\N{GREEK SMALL LETTER PI}".encode(), b"\xff\xfe"))
+    assert "a.zip cannot be unpacked" in lint(path, board)[0].reason
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half", b"no zip"])

@@ -253,6 +253,9 @@ def test_what_cannot_be_judged_is_said(planted, case_of, faces):
         METRIC.begin(case_of(faces[:5], audio=sound))
     with pytest.raises(NotApplicable, match=r"60 frames with 0\.12 s of sound are too few"):
         METRIC.begin(case_of(faces, audio=sound[:1920]))
+    with pytest.raises(NotApplicable, match=r"6 frames with .* are too few; 7 frames with 0\.24 s are the least"):
+        METRIC.begin(case_of(faces[:6], audio=sound))
+    assert METRIC.begin(case_of(faces[:7], audio=sound[: 6 * 640], weights=planted.weights))
     with pytest.raises(Failed, match="no face was found"):
         METRIC.begin(case_of(0 * faces, audio=sound, weights=planted.weights))
 
@@ -278,7 +281,27 @@ def test_the_truth_is_heard_with_its_own_sound(planted, tmp_path):
     assert same["metrics"]["sync_confidence_gap"]["value"] == 0 and "truth_audio" not in same["inputs"]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a network", b"PK\x03\x04 half a zip"])
+def test_the_fewest_frames_still_have_a_crop(case_of, faces):
+    track = case_of(faces[: syncnet.LEAST_FRAMES]).faces
+    boxes = syncnet.crop_boxes(track)
+    assert len(boxes) == 7 and (boxes[:, 2] > 20).all()
+    assert all(syncnet.crop(faces[0], box).shape == (224, 224, 3) for box in boxes)
+    assert not syncnet.crop_boxes(case_of(faces[:6]).faces).any(), "of fewer the zeros beyond the ends are the majority"
+
+
+def test_frames_after_the_last_window_are_not_read(planted):
+    read = []
+
+    def frames():
+        for picture in read_jpeg_frames(planted.video):
+            read.append(len(read))
+            yield np.zeros((224, 224, 3), np.uint8) + picture[:1, :1]
+
+    found = syncnet.lip_features(planted.network, frames(), 3, "cpu")
+    assert len(found) == 3 and len(read) <= 3 + syncnet.FRAMES
+
+
+@pytest.mark.parametrize("content", [b"", b"not a network", b"PK\x03\x04 half a zip", b"<html>not found</html>"])
 def test_a_damaged_network_file_is_said(content, case_of, faces, planted, tmp_path):
     (tmp_path / syncnet.FILE).write_bytes(content)
     with pytest.raises(WeightsError, match=r"is not SyncNet's syncnet_v2.model .* fetch it again"):

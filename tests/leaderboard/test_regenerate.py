@@ -109,7 +109,7 @@ def test_the_board_is_made_from_nothing(whole):
     assert late["clips"][0]["warnings"] == [] or "late" in late["clips"][0]["warnings"][0]
     assert {clip["clip"]: bool(clip["media"]) for clip in still["clips"]} == {"anna": True, "bert": False}
     assert (places.results / still["clips"][0]["media"]).is_file()
-    assert (places.results / "media/toons/anna/truth.mp4").is_file()
+    assert (places.results / "media/toons/anna/truth@64.mp4").is_file()
     assert not (places.results / "media/toons/bert").exists(), "pictures of bert may not ship"
     assert "lmd_mp" in still["clips"][0]["reasons"]
 

@@ -11,6 +11,7 @@ from pgstalker.errors import ConfigError
 from pgstalker.method import discover
 
 SHARES = (0.1, 0.3, 1.0)
+TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 KINDS = ("gaussians", "nerf")
 
 
@@ -36,10 +37,9 @@ def run(context: Context) -> Finding:
         there = [row for row in rows if row["method"] == name and row.get("psnr") is not None]
         spent, values = [row["train_seconds"] for row in there], [round(row["psnr"], 4) for row in there]
         said = [f"{row.get('train_peak_memory_mb') or 0:.0f} MB, {row['steps']:.0f} steps" for row in there]
-        figure.add_scatter(name=name, x=spent, y=values, text=said, mode="lines+markers")
-    figure.update_layout(
-        title="Convergence", xaxis_title="training, s", xaxis_type="log", yaxis_title=f"held-out {title_of('psnr')}"
-    )
+        figure.add_scatter(name=discover()[name].title, x=spent, y=values, text=said, mode="lines+markers")
+    figure.update_layout(title="Convergence", yaxis_title=f"held-out {title_of('psnr')}")
+    figure.update_xaxes(title="training, s", type="log", tickvals=TICKS)
     note = (
         "each point is a run of its own, its whole schedule squeezed into a share of the steps that the preset gives "
         "the method, which take equal time on two cores; the seconds are those that they took here"

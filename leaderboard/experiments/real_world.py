@@ -21,6 +21,8 @@ from pgstalker.files import replacing
 from pgstalker.subject import Subject
 
 CLEAR = "as filmed"
+DRAWN = ("aperture_r", "psnr")
+"""The plot's figure: lips, which compare between conditions, where any were seen."""
 SEEN = ("valid_share", "luma", "sharpness", "torso_confidence")
 
 
@@ -45,12 +47,12 @@ def run(context: Context) -> Finding:
     rows = measured(context, variants, baseline=None, is_timed=False)
     rows = [row | _seen(context, variant) for row, variant in zip(rows, variants)] + refused
     figure = go.Figure()
+    key = next((key for key in DRAWN if any(row.get(key) is not None for row in rows)), DRAWN[-1])
     for kind in (CLEAR, *KINDS):
-        shown = [row for row in rows if row["condition"] == kind and row.get("psnr") is not None]
-        if not shown:
-            continue
-        figure.add_bar(name=kind, x=[row["clip"] for row in shown], y=[round(row["psnr"], 4) for row in shown])
-    figure.update_layout(title="Clips as filmed, and made worse", yaxis_title=title_of("psnr"), barmode="group")
+        shown = [row for row in rows if row["condition"] == kind and row.get(key) is not None]
+        if shown:
+            figure.add_bar(name=kind, x=[row["clip"] for row in shown], y=[round(row[key], 4) for row in shown])
+    figure.update_layout(title="Clips as filmed, and made worse", yaxis_title=title_of(key), barmode="group")
     note = (
         "each against its own held-out part, so that decibels of different conditions do not compare: noise cannot be"
     )

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from leaderboard.faces import FaceTrack
-from pgstalker.errors import WeightsError
 from pgstalker.landmarks import MESH_POINTS
 from pgstalker.types import FPS, SAMPLE_RATE_HZ
+from pgstalker.weights import told_apart
 
 FILE = "syncnet_v2.model"
 SOURCE = "http://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model"
@@ -54,26 +54,12 @@ class SyncScore:
 
 def load_network(path: Path, device: str) -> Any:
     """The network in evaluation mode. Raises WeightsError where the file is not SyncNet's."""
-    import pickle
-
     import torch
     from syncnet_python import SyncNetModel
 
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        network = SyncNetModel()
-        network.load_state_dict(state)
-    except (
-        RuntimeError,
-        ValueError,
-        LookupError,
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        TypeError,
-    ) as error:
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(f"{path} is not SyncNet's {FILE} ({reason}); fetch it again from {SOURCE}") from error
+    network = SyncNetModel()
+    with told_apart(path, f"SyncNet's {FILE}", SOURCE):
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network.eval().requires_grad_(False).to(device)
 
 

@@ -13,7 +13,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import pickle
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -27,7 +30,20 @@ CONNECT_TIMEOUT_S = 30
 OFFLINE = ("1", "ON", "YES", "TRUE")
 HUB_SETTINGS = ("config.json", "preprocessor_config.json")
 _PUBLISHED = "https://storage.googleapis.com/mediapipe-models"
+UNLIKE = (RuntimeError, ValueError, LookupError, AttributeError, TypeError, EOFError, pickle.UnpicklingError)
+"""What torch, and whoever takes its answer, raises of a file that holds something else."""
 _SOURCES = "https://raw.githubusercontent.com/google-ai-edge/mediapipe/master/mediapipe"
+
+
+@contextmanager
+def told_apart(path: Path, name: str, source: str) -> Iterator[None]:
+    """Where a file is read that ought to be `name`, which one gets from `source`: raises WeightsError, in one line, if
+    it is not."""
+    try:
+        yield
+    except UNLIKE as error:
+        reason = str(error).partition("\n")[0]
+        raise WeightsError(f"{path} is not {name} ({reason}); fetch it again from {source}") from error
 
 
 @dataclass(frozen=True)

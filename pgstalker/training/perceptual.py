@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pgstalker.errors import WeightsError
+from pgstalker.weights import told_apart
 
 log = logging.getLogger(__name__)
 BACKBONE = "alexnet-owt-7be5be79.pth"
@@ -42,23 +41,12 @@ def load_lpips(device: torch.device, path: Path | None = None) -> Callable[[Tens
 
     network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
     slices = dict(network.net.named_parameters())
-    try:
+    with told_apart(path, f"AlexNet's {BACKBONE}", SOURCE):
         weights = torch.load(path, map_location="cpu", weights_only=True)
         features = {name.removeprefix("features."): value for name, value in weights.items() if name[:9] == "features."}
         network.load_state_dict(
             {f"net.{name}": features[name.split(".", 1)[1]] for name in slices} | _heads(network), strict=True
         )
-    except (
-        RuntimeError,
-        ValueError,
-        LookupError,
-        pickle.UnpicklingError,
-        EOFError,
-        AttributeError,
-        TypeError,
-    ) as error:
-        reason = str(error).partition("\n")[0]
-        raise WeightsError(f"{path} is not AlexNet's {BACKBONE} ({reason}); fetch it again from {SOURCE}") from error
     network = network.to(device).requires_grad_(False)
     return lambda image, target: network(image[None], target[None], normalize=True).mean()
 

@@ -165,7 +165,7 @@ def test_a_submitted_row_without_a_figure_takes_it_from_nobody(land, tmp_path):
         (results / "measured" / name).rename(results / "submitted" / name)
     (path,) = results.glob("submitted/theirs/*/toons/anna/*.json")
     record = json.loads(path.read_text())
-    record["metrics"]["psnr"] |= {"status": "failed", "value": None, "ci95": None, "reason": "left out"}
+    record["metrics"]["psnr"] |= {"status": "failed", "value": None, "ci95": None, "ci": None, "reason": "left out"}
     path.write_text(json.dumps(record))
     board = board_of(tmp_path)
     ranks = {row["method"]: row["ranks"].get("psnr") for row in board["rows"]}

@@ -18,7 +18,7 @@ from leaderboard.protocol import Protocol
 from leaderboard.scoring import ScoreRequest, score
 from pgstalker.errors import WeightsError
 from pgstalker.media import VideoWriter, read_frames, read_jpeg_frames, write_wav
-from tests.leaderboard.drawn import landmarks
+from tests.leaderboard.drawn import landmarks, run
 
 FRAMES, SIDE = 48, 96
 RATE_HZ = 16_000
@@ -255,7 +255,8 @@ def test_what_cannot_be_judged_is_said(planted, case_of, faces):
         METRIC.begin(case_of(faces, audio=sound[:1920]))
     with pytest.raises(NotApplicable, match=r"6 frames with .* are too few; 7 frames with 0\.24 s are the least"):
         METRIC.begin(case_of(faces[:6], audio=sound))
-    assert METRIC.begin(case_of(faces[:7], audio=sound[: 6 * 640], weights=planted.weights))
+    fewest = run(METRIC, case_of(faces[:7], audio=sound[: 6 * 640], weights=planted.weights), faces[:7], None)
+    assert fewest["sync_distance"].status == "ok" and fewest["sync_distance"].n > 0
     with pytest.raises(Failed, match="no face was found"):
         METRIC.begin(case_of(0 * faces, audio=sound, weights=planted.weights))
 

@@ -262,8 +262,8 @@ def title_of(key: str) -> str:
     """A column for a plot's axis: PSNR mouth, dB."""
     from leaderboard.board.compiled import title_of as name
 
-    known = cells()
-    return f"{name(key)}, {known[key][1].unit}" if key in known else name(key)
+    title, unit = name(key), cells()[key][1].unit if key in cells() else ""
+    return f"{title}, {unit}" if unit and not title.endswith(f" {unit}") else title
 
 
 def error_bars(rows: Sequence[Mapping[str, Any]], key: str) -> dict[str, Any] | None:

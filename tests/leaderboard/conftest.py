@@ -1,4 +1,4 @@
-"""Drawn faces as arrays, files and cases, and a place without weights."""
+"""Drawn faces as arrays, files and cases, people drawn by code, empty results, and a place without weights."""
 
 from __future__ import annotations
 
@@ -87,3 +87,26 @@ def shared(monkeypatch) -> Path:
         pytest.skip("../shared with real clips and models is not here")
     monkeypatch.setenv("PGSTALKER_MODELS", str(SHARED / "models"))
     return SHARED
+
+
+@pytest.fixture(scope="module")
+def toons(tmp_path_factory) -> str:
+    """folder:PATH of two people drawn by code, prepared already."""
+    from pgstalker.synthetic import make_subject
+
+    folder = tmp_path_factory.mktemp("toons")
+    make_subject(folder / "anna.subject", seconds=3.0, size=TOON_SIZE, seed=3)
+    make_subject(folder / "bert.subject", seconds=3.0, size=TOON_SIZE, seed=4)
+    clips = [
+        {"id": "anna", "file": "anna.subject", "redistributable": True},
+        {"id": "bert", "file": "bert.subject", "redistributable": False},
+    ]
+    (folder / "clips.json").write_text(json.dumps({"name": "toons", "clips": clips}))
+    return f"folder:{folder}"
+
+
+@pytest.fixture
+def board(tmp_path) -> Path:
+    """A results folder without a record."""
+    (tmp_path / "results" / "measured").mkdir(parents=True)
+    return tmp_path / "results"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from leaderboard.report.escapes import md
+from leaderboard.report.escapes import tex as tex_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -11,13 +14,6 @@ if TYPE_CHECKING:
 
 TEXTS = {"Method", "Dataset", "Protocol", "Device", "Source", "Preset", "Kind"}
 FORMATS = ("csv", "md", "tex")
-TEX = str.maketrans(
-    {letter: rf"\{letter}" for letter in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "[": "{[}"}
-    | {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "·": r"$\cdot$", "–": "--"}
-)
-MARKDOWN = str.maketrans({letter: rf"\{letter}" for letter in "\\|[*`"} | {"<": "&lt;"})
 
 
 def export(results: Results, rows: list[dict], table: pd.DataFrame, form: str) -> str:
@@ -29,7 +25,7 @@ def export(results: Results, rows: list[dict], table: pd.DataFrame, form: str) -
         rule = ["---" if title in TEXTS else "---:" for title in table.columns]
         return "".join(f"| {' | '.join(line)} |\n" for line in [list(table.columns), rule, *cells])
     kinds = "".join("l" if title in TEXTS else "r" for title in table.columns)
-    head = " & ".join(tex_text(title) for title in table.columns)
+    head = " & ".join(tex_of(title) for title in table.columns)
     body = "\n".join(f"{' & '.join(line)} \\\\" for line in cells)
     lines = [rf"\begin{{tabular}}{{{kinds}}}", r"\toprule", rf"{head} \\", r"\midrule", body, r"\bottomrule"]
     return "\n".join([*lines, r"\end{tabular}", ""])
@@ -45,7 +41,7 @@ def texts(
         line = []
         for title, value in zip(table.columns, values):
             text = show(value, results.decimals(title))
-            text = tex_text(text) if tex else md_text(text)
+            text = tex_of(text) if tex else md(text)
             line.append(f"{bold[0]}{text}{bold[1]}" if marks.get((i, title)) == "best" else text)
         lines.append(line)
     return lines
@@ -63,13 +59,3 @@ def show(value: object, decimals: int) -> str:
 def short(value: Any) -> str:
     """A number of unknown size with four digits that count, never an exponent for a large one."""
     return show(value, 0) if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def tex_text(text: str) -> str:
-    """For a cell of a LaTeX table: on one line, nothing of it a command."""
-    return " ".join(text.split()).translate(TEX)
-
-
-def md_text(text: str) -> str:
-    """For a cell of a Markdown table: on one line, nothing of it a link, a tag or bold."""
-    return " ".join(text.split()).translate(MARKDOWN)

@@ -12,7 +12,7 @@ import numpy as np
 
 from leaderboard.board.rows import AS_IT_IS
 from leaderboard.records import read_record
-from leaderboard.report.markdown import plain
+from leaderboard.report.escapes import plain
 from leaderboard.report.tables import DRAWN, composite_of, groups, is_usual, markdown_of, name_of, notes_of, sides
 
 if TYPE_CHECKING:

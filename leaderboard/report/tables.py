@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from leaderboard.board.ranking import RANKS_MEAN
-from leaderboard.report.markdown import md
+from leaderboard.report.escapes import md, tex
 from leaderboard.report.warned import warning_lines
 from leaderboard.running.tasks import BOARD_BASE
 
@@ -429,10 +429,6 @@ def csv_of(board: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-LATEX = {letter: rf"\{letter}" for letter in "_%&#${}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
-LATEX |= {"–": "--", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\rightarrow$", "²": r"$^2$", "^": r"\^{}"}
-
-
 def latex_of(board: dict[str, Any]) -> str:
     """A booktabs table for each dataset and size."""
     parts = ["% written by python -m leaderboard report; needs the package booktabs"]
@@ -446,20 +442,16 @@ def latex_of(board: dict[str, Any]) -> str:
             speed = _speed(row["speed"]["render_fps"] if row["kind"] in DRAWN else None)
             about = [name_of(row), composite_of(board, row), clips_of(board, row), rank_of(row)]
             lines.append(_latex(about).removesuffix(r" \\") + " & ")
-            lines[-1] += " & ".join([*cells, _escaped(speed)]) + r" \\"
+            lines[-1] += " & ".join([*cells, tex(speed)]) + r" \\"
         lines += [r"\bottomrule", r"\end{tabular}"]
         parts.append("\n".join([f"% {dataset}, {size} px", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
 def _marked(board: dict[str, Any], rows: list[dict[str, Any]], row: dict[str, Any], key: str) -> str:
-    text = _escaped(value_of(board, row, key))
+    text = tex(value_of(board, row, key))
     return rf"\textbf{{{text}}}" if is_best(rows, row, key) else text
 
 
 def _latex(cells: list[str]) -> str:
-    return " & ".join(map(_escaped, cells)) + r" \\"
-
-
-def _escaped(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in text)
+    return " & ".join(map(tex, cells)) + r" \\"

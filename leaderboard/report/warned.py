@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from leaderboard.report.markdown import md
+from leaderboard.report.escapes import md
 
 
 def warning_lines(rows: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str]) -> list[str]:

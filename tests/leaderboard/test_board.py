@@ -18,7 +18,7 @@ from leaderboard.board.series import Entry, aligned, paired, unlike
 from leaderboard.metrics import cells
 from leaderboard.protocol import Protocol
 from leaderboard.records import read_record, write_record
-from leaderboard.report.markdown import md, plain
+from leaderboard.report.escapes import md, plain
 from leaderboard.report.tables import clips_of, csv_of, latex_of, markdown_of, readme_of
 from leaderboard.scoring import ScoreRequest, score
 
